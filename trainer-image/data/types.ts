@@ -1,0 +1,28 @@
+/** A map of class indices (or bytes of a distance map), row-major, one byte a pixel; 255 = ignore for labels. */
+export interface LabelMap {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** An 8-bit RGB image, row-major, three bytes a pixel. */
+export interface RgbImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** One image of a split with its files; `mask` and `scribble` are absent where the split does not need them. */
+export interface Sample {
+  readonly id: string;
+  readonly image: string;
+  readonly scribble?: string;
+  readonly mask?: string;
+}
+
+export interface Dataset {
+  /** Class names, index 0 = background. */
+  readonly classes: readonly string[];
+  readonly train: readonly Sample[];
+  readonly val: readonly Sample[];
+}
