@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { withRules } from './rules.ts';
 
 /**
  * The one source of the CDSPExperiment resource: its types, defaults, validation, the generated CRD and the reference
  * documentation all come from this schema. Kubernetes' structural schemas rule out unions, tuples and strict objects, so
- * alternatives are flat optional members guarded by CEL rules, which `operator/plan/checks.ts` repeats for the local runner.
+ * alternatives are flat optional members guarded by rules (rules.ts) that hold in a cluster and locally.
  * Lengths are in pixels, rates and weights without unit, ratios in [0, 1] unless said otherwise.
  */
 
@@ -21,63 +22,96 @@ export type BackboneName = (typeof BACKBONES)[number];
 export const SEGMENTORS = ['deeplabv2', 'deeplabv3plus'] as const;
 export type SegmentorName = (typeof SEGMENTORS)[number];
 
+/** A list whose entries differ from each other. */
+const distinct = <S extends z.ZodType<unknown[]>>(list: S) =>
+  withRules(list, {
+    cel: 'self.all(a, self.exists_one(b, b == a))',
+    holds: (entries) => new Set(entries).size === entries.length,
+    message: 'entries must differ from each other',
+  });
+
 const ratio = () => z.number().min(0).max(1);
 const positive = () => z.number().gt(0);
 
-const Ramp = z.object({
-  start: ratio().default(0).describe('Share of the training steps after which the weight starts to rise from 0.'),
-  end: ratio().default(0).describe('Share of the training steps at which the full weight is reached; start = end = 0: no ramp.'),
-});
+const Ramp = withRules(
+  z.object({
+    start: ratio().default(0).describe('Share of the training steps after which the weight starts to rise from 0.'),
+    end: ratio().default(0).describe('Share of the training steps at which the full weight is reached; start = end = 0: no ramp.'),
+  }),
+  {
+    cel: 'self.start <= self.end',
+    holds: ({ start, end }) => start <= end,
+    message: 'start must not be greater than end; give both',
+  },
+);
 
 const lossTerm = {
   enabled: z.boolean().default(true).describe('Switches the term on or off.'),
   weight: z.number().min(0).default(1).describe('Weight of the term in the sum.'),
 };
+/** The terms' keys in `spec.losses`. */
+export const LOSS_TERMS = ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance', 'lorm'] as const;
+export type LossTermName = (typeof LOSS_TERMS)[number];
+
 const noRamp = () => Ramp.prefault({}).describe('Linear ramp of the weight.');
 /** Entropy terms amplify what the model believes, so by default they come in once it believes something. */
 const lateRamp = () =>
   Ramp.prefault({ start: 0.3333, end: 0.6667 }).describe('Linear ramp of the weight; the published setting has none (0, 0).');
 
-const Losses = z.object({
-  scribble: z
-    .object({ ...lossTerm, ramp: noRamp() })
-    .prefault({})
-    .describe('L_segs: cross entropy over the scribbled pixels.'),
-  pseudoLabel: z
-    .object({
-      ...lossTerm,
-      labelSmoothing: z.number().min(0).lt(1).default(0.1).describe('Label smoothing ε.'),
-      ramp: noRamp(),
-    })
-    .prefault({})
-    .describe('L_segc: cross entropy with label smoothing over the pseudo-label.'),
-  scribbleDistance: z
-    .object({
-      ...lossTerm,
-      lambda: z.number().min(-10).max(20).default(1).describe('Exponent λs: the squared distance is multiplied by e^λs.'),
-      ramp: lateRamp(),
-    })
-    .prefault({})
-    .describe('L_ds (DEL): entropy weighted by the distance to the nearest foreground scribble.'),
-  classDistance: z
-    .object({
-      ...lossTerm,
-      lambda: z.number().min(-10).max(20).default(6).describe('Exponent λc: the squared distance is multiplied by e^λc.'),
-      ramp: lateRamp(),
-    })
-    .prefault({})
-    .describe('L_dc (DEL): entropy weighted by the distance to the pseudo-label’s boundary.'),
-  lorm: z
-    .object({ ...lossTerm, ramp: lateRamp() })
-    .prefault({})
-    .describe('L_lorm (LoRM): feature-space rectification.'),
-});
+const Losses = withRules(
+  z.object({
+    scribble: z
+      .object({ ...lossTerm, ramp: noRamp() })
+      .prefault({})
+      .describe('L_segs: cross entropy over the scribbled pixels.'),
+    pseudoLabel: z
+      .object({
+        ...lossTerm,
+        labelSmoothing: z.number().min(0).lt(1).default(0.1).describe('Label smoothing ε.'),
+        ramp: noRamp(),
+      })
+      .prefault({})
+      .describe('L_segc: cross entropy with label smoothing over the pseudo-label.'),
+    scribbleDistance: z
+      .object({
+        ...lossTerm,
+        lambda: z.number().min(-10).max(20).default(1).describe('Exponent λs: the squared distance is multiplied by e^λs.'),
+        ramp: lateRamp(),
+      })
+      .prefault({})
+      .describe('L_ds (DEL): entropy weighted by the distance to the nearest foreground scribble.'),
+    classDistance: z
+      .object({
+        ...lossTerm,
+        lambda: z.number().min(-10).max(20).default(6).describe('Exponent λc: the squared distance is multiplied by e^λc.'),
+        ramp: lateRamp(),
+      })
+      .prefault({})
+      .describe('L_dc (DEL): entropy weighted by the distance to the pseudo-label’s boundary.'),
+    lorm: z
+      .object({ ...lossTerm, ramp: lateRamp() })
+      .prefault({})
+      .describe('L_lorm (LoRM): feature-space rectification.'),
+  }),
+  {
+    cel: LOSS_TERMS.map((term) => `self.${term}.enabled && self.${term}.weight > 0.0`).join(' || '),
+    holds: (losses) => LOSS_TERMS.some((term) => losses[term].enabled && losses[term].weight > 0),
+    message: 'at least one term must be enabled with a weight above 0',
+  },
+);
 
-const Augmentation = z.object({
-  scaleMin: positive().default(0.5).describe('Smallest random scale.'),
-  scaleMax: positive().default(2).describe('Largest random scale.'),
-  flip: z.boolean().default(true).describe('Random horizontal flips.'),
-});
+const Augmentation = withRules(
+  z.object({
+    scaleMin: positive().default(0.5).describe('Smallest random scale.'),
+    scaleMax: positive().default(2).describe('Largest random scale.'),
+    flip: z.boolean().default(true).describe('Random horizontal flips.'),
+  }),
+  {
+    cel: 'self.scaleMin <= self.scaleMax',
+    holds: ({ scaleMin, scaleMax }) => scaleMin <= scaleMax,
+    message: 'scaleMin must not be greater than scaleMax',
+  },
+);
 
 function trainingSettings(defaults: {
   epochs: number;
@@ -86,7 +120,7 @@ function trainingSettings(defaults: {
   warmupEpochs: number;
   freezeBatchNorm: boolean;
 }) {
-  return {
+  return z.object({
     epochs: z.int().min(1).default(defaults.epochs).describe('Passes over the training split.'),
     batchSize: z.int().min(1).default(defaults.batchSize).describe('Images in a step.'),
     cropSize: z.int().min(32).max(4096).default(320).describe('Side of the square random crop, in pixels.'),
@@ -102,8 +136,14 @@ function trainingSettings(defaults: {
       .describe('Keeps the backbone’s batch-norm statistics, scale and offset fixed.'),
     augmentation: Augmentation.prefault({}).describe('Random geometry of the training crops.'),
     checkpointEvery: z.int().min(1).default(200).describe('Steps between checkpoints; one is also written at the end of each epoch.'),
-  };
+  });
 }
+
+const warmupFits = {
+  cel: 'self.warmupEpochs <= double(self.epochs)',
+  holds: ({ warmupEpochs, epochs }: { warmupEpochs: number; epochs: number }) => warmupEpochs <= epochs,
+  message: 'warmupEpochs must not be greater than epochs',
+};
 
 const DatasetFolder = z.object({
   path: z.string().min(1).describe('Root of a VOC-style folder; relative paths start at the YAML file.'),
@@ -126,31 +166,35 @@ const DatasetGenerator = z.object({
   seed: z.int().min(0).default(0).describe('Seed of the scenes; independent of the training seed.'),
 });
 
-const Dataset = z
-  .object({
-    folder: DatasetFolder.optional().describe('Images and scribbles in a folder.'),
-    generator: DatasetGenerator.optional().describe('The built-in scene generator; its classes are fixed.'),
-    classes: z
-      .array(z.string().min(1).max(63))
-      .min(2)
-      .max(255)
-      .optional()
-      .describe('Class names, index 0 is the background. Left out: read from labels.txt in the folder (lines of index and name).'),
-    digest: z
-      .string()
-      .regex(/^sha256:[0-9a-f]{64}$/)
-      .optional()
-      .describe('SHA-256 of the data set; part of the stage keys, so that changed data are trained again.'),
-  })
-  .describe('What is trained on; exactly one of folder and generator.')
-  .meta({
-    'x-kubernetes-validations': [
-      { rule: 'has(self.folder) != has(self.generator)', message: 'exactly one of folder and generator must be set' },
-    ],
-  });
+const Dataset = withRules(
+  z
+    .object({
+      folder: DatasetFolder.optional().describe('Images and scribbles in a folder.'),
+      generator: DatasetGenerator.optional().describe('The built-in scene generator; its classes are fixed.'),
+      classes: distinct(z.array(z.string().min(1).max(63)).min(2).max(255))
+        .optional()
+        .describe('Class names, index 0 is the background. Left out: read from labels.txt in the folder (lines of index and name).'),
+      digest: z
+        .string()
+        .regex(/^sha256:[0-9a-f]{64}$/)
+        .optional()
+        .describe('SHA-256 of the data set; part of the stage keys, so that changed data are trained again.'),
+    })
+    .describe('What is trained on; exactly one of folder and generator.'),
+  {
+    cel: 'has(self.folder) != has(self.generator)',
+    holds: ({ folder, generator }) => (folder === undefined) !== (generator === undefined),
+    message: 'exactly one of folder and generator must be set',
+  },
+  {
+    cel: '!(has(self.generator) && has(self.classes))',
+    holds: ({ generator, classes }) => generator === undefined || classes === undefined,
+    message: 'classes must not be set with generator, whose classes are fixed',
+  },
+);
 
-const PseudoLabels = z
-  .object({
+const PseudoLabels = withRules(
+  z.object({
     source: z
       .enum(['Cam', 'External'])
       .default('Cam')
@@ -159,10 +203,7 @@ const PseudoLabels = z
       .object({ path: z.string().min(1).describe('Folder of index PNGs named like the images.') })
       .optional()
       .describe('Pseudo-labels of another method.'),
-    scales: z
-      .array(z.number().gt(0).max(4))
-      .min(1)
-      .max(8)
+    scales: distinct(z.array(z.number().gt(0).max(4)).min(1).max(8))
       .default([0.5, 1, 1.5, 2])
       .describe('Image scales that the activation maps are averaged over.'),
     flips: z.boolean().default(true).describe('Averages over horizontal flips, too.'),
@@ -172,20 +213,14 @@ const PseudoLabels = z
       .lt(1)
       .optional()
       .describe('Activation below which a pixel is background. Left out: chosen on the scribbles among thresholdCandidates.'),
-    thresholdCandidates: z
-      .array(z.number().gt(0).lt(1))
-      .min(1)
-      .max(50)
+    thresholdCandidates: distinct(z.array(z.number().gt(0).lt(1)).min(1).max(50))
       .default([0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5])
       .describe('Thresholds to choose from.'),
     refinement: z
       .object({
         method: z.enum(['None', 'PixelAdaptive']).default('PixelAdaptive').describe('None is the published plain form.'),
         iterations: z.int().min(1).max(1000).default(60).describe('Rounds of refinement.'),
-        dilations: z
-          .array(z.int().min(1).max(128))
-          .min(1)
-          .max(12)
+        dilations: distinct(z.array(z.int().min(1).max(128)).min(1).max(12))
           .default([1, 2, 4, 8, 12, 24])
           .describe('Distances of the eight neighbours, in pixels.'),
         fixScribbles: z
@@ -196,36 +231,48 @@ const PseudoLabels = z
       .prefault({})
       .describe('Refinement of the activation maps before they become labels.'),
     paintScribbles: z.boolean().default(false).describe('Paints the scribbles over the pseudo-labels.'),
-  })
-  .meta({
-    'x-kubernetes-validations': [
-      { rule: "(self.source == 'External') == has(self.external)", message: 'external must be set if and only if source is External' },
-    ],
-  });
+  }),
+  {
+    cel: "(self.source == 'External') == has(self.external)",
+    holds: ({ source, external }) => (source === 'External') === (external !== undefined),
+    message: 'external must be set if and only if source is External',
+  },
+);
 
-const Model = z.object({
-  backbone: z.enum(BACKBONES).default('resnet50').describe('Network under both the classifier and the segmentor.'),
-  segmentor: z.enum(SEGMENTORS).default('deeplabv2').describe('Head of the segmentor.'),
-  outputStride: z
-    .int()
-    .optional()
-    .describe('Input pixels per feature pixel: 8 or 16. Left out: 8 for ResNet, 16 for EfficientNet-Lite0.')
-    .meta({ 'x-kubernetes-validations': [{ rule: 'self == 8 || self == 16', message: 'outputStride must be 8 or 16' }] })
-    .refine((value) => value === undefined || value === 8 || value === 16, { message: 'must be 8 or 16' }),
-  weights: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      'Backbone weights to start from: a .safetensors or .pth file with torchvision’s names, ImageNet for the built-in weights of efficientnet-lite0, or None. Left out: ImageNet where built in, else None.',
-    ),
-});
+const Model = withRules(
+  z.object({
+    backbone: z.enum(BACKBONES).default('resnet50').describe('Network under both the classifier and the segmentor.'),
+    segmentor: z.enum(SEGMENTORS).default('deeplabv2').describe('Head of the segmentor.'),
+    outputStride: withRules(z.int(), {
+      cel: 'self == 8 || self == 16',
+      holds: (value) => value === 8 || value === 16,
+      message: 'must be 8 or 16',
+    })
+      .optional()
+      .describe('Input pixels per feature pixel: 8 or 16. Left out: 8 for ResNet, 16 for EfficientNet-Lite0.'),
+    weights: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe(
+        'Backbone weights to start from: a .safetensors or .pth file with torchvision’s names, ImageNet for the built-in weights of efficientnet-lite0, or None. Left out: ImageNet where built in, else None.',
+      ),
+  }),
+  {
+    cel: "!has(self.weights) || self.weights != 'ImageNet' || self.backbone == 'efficientnet-lite0'",
+    holds: ({ weights, backbone }) => weights !== 'ImageNet' || backbone === 'efficientnet-lite0',
+    message: 'weights: ImageNet is built in for efficientnet-lite0 only; name a .safetensors or .pth file, or None',
+  },
+  {
+    cel: "!has(self.weights) || self.weights in ['ImageNet', 'None'] || self.weights.matches('[.](safetensors|pth|pt)$')",
+    holds: ({ weights }) => weights === undefined || /^(ImageNet|None)$|[.](safetensors|pth|pt)$/.test(weights),
+    message: 'weights must be ImageNet, None, or a file that ends in .safetensors, .pth or .pt',
+  },
+);
 
 const Evaluation = z.object({
-  scales: z
-    .array(z.number().gt(0).max(4))
-    .min(1)
-    .max(8)
+  scales: distinct(z.array(z.number().gt(0).max(4)).min(1).max(8))
     .default([1])
     .describe('Image scales that the class probabilities are averaged over.'),
   flips: z.boolean().default(false).describe('Averages over horizontal flips, too.'),
@@ -277,20 +324,23 @@ export const ExperimentSpec = z.object({
     .prefault({})
     .describe('Degradation of the scribbles, to test robustness.'),
   model: Model.prefault({}).describe('The network.'),
-  classify: z
-    .object(trainingSettings({ epochs: 10, batchSize: 16, learningRate: 1e-2, warmupEpochs: 1, freezeBatchNorm: false }))
+  classify: withRules(
+    trainingSettings({ epochs: 10, batchSize: 16, learningRate: 1e-2, warmupEpochs: 1, freezeBatchNorm: false }),
+    warmupFits,
+  )
     .prefault({})
     .describe('Stage 1: training of the classifier on the classes in the scribbles.'),
   pseudoLabels: PseudoLabels.prefault({}).describe('Stage 2: class activation maps become pseudo-labels.'),
-  segment: z
-    .object({
-      ...trainingSettings({ epochs: 50, batchSize: 16, learningRate: 1e-3, warmupEpochs: 10, freezeBatchNorm: false }),
+  segment: withRules(
+    trainingSettings({ epochs: 50, batchSize: 16, learningRate: 1e-3, warmupEpochs: 10, freezeBatchNorm: false }).extend({
       validateEvery: z
         .int()
         .min(0)
         .default(1)
         .describe('Epochs between evaluations on the validation split; 0: never. They inform only: the last checkpoint counts.'),
-    })
+    }),
+    warmupFits,
+  )
     .prefault({})
     .describe('Stage 3: training of the segmentor.'),
   losses: Losses.prefault({}).describe('The five terms of the segment loss.'),

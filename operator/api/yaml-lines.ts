@@ -1,0 +1,60 @@
+import { EVENT_ALIAS, EVENT_DOCUMENT, EVENT_MAPPING, EVENT_POP, EVENT_SCALAR, EVENT_SEQUENCE, getScalarValue, parseEvents } from 'js-yaml';
+import { formatPath } from './findings.ts';
+
+/** A collection that is being read: in a mapping, keys and values take turns. */
+interface Open {
+  readonly path: readonly (string | number)[];
+  readonly isMapping: boolean;
+  key: string | undefined;
+  index: number;
+}
+
+/**
+ * Line (from 1) of every field of a YAML document, by its formatted path. For people who look for what a message names;
+ * js-yaml's own result has no positions.
+ */
+export function fieldLines(text: string): Map<string, number> {
+  const lines = new Map<string, number>();
+  const stack: Open[] = [];
+  const lineAt = (offset: number) => text.slice(0, offset).split('\n').length;
+
+  /** Path of the node that begins here, or undefined if it is a key; moves its parent on. */
+  const enter = (start: number, keyText: string | undefined): readonly (string | number)[] | undefined => {
+    const parent = stack.at(-1);
+    if (parent === undefined) return [];
+    if (!parent.isMapping) {
+      const path = [...parent.path, parent.index++];
+      lines.set(formatPath(path), lineAt(start));
+      return path;
+    }
+    if (parent.key === undefined) {
+      parent.key = keyText ?? '';
+      lines.set(formatPath([...parent.path, parent.key]), lineAt(start));
+      return undefined;
+    }
+    const path = [...parent.path, parent.key];
+    parent.key = undefined;
+    return path;
+  };
+
+  for (const event of parseEvents(text, {})) {
+    switch (event.type) {
+      case EVENT_MAPPING:
+      case EVENT_SEQUENCE:
+        stack.push({ path: enter(event.start, undefined) ?? [], isMapping: event.type === EVENT_MAPPING, key: undefined, index: 0 });
+        break;
+      case EVENT_SCALAR:
+        enter(event.valueStart, getScalarValue(text, event));
+        break;
+      case EVENT_ALIAS:
+        enter(event.anchorStart, undefined);
+        break;
+      case EVENT_POP:
+        stack.pop();
+        break;
+      case EVENT_DOCUMENT:
+        break;
+    }
+  }
+  return lines;
+}
