@@ -3,6 +3,7 @@ import { join, parse } from 'node:path';
 import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
 import type { DatasetSettings } from '../../operator/api/experiment.ts';
 import { BadInputError } from '../errors.ts';
+import { readingError } from './file-errors.ts';
 import { IMAGE_EXTENSIONS } from './images.ts';
 import type { Dataset, Sample } from './types.ts';
 
@@ -10,16 +11,12 @@ type FolderSettings = NonNullable<DatasetSettings['folder']>;
 
 const field = (name: keyof FolderSettings) => `spec.dataset.folder.${name}`;
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** Names of the files in a folder; `name` is the setting that names it. */
 async function listFolder(folder: string, name: keyof FolderSettings): Promise<ReadonlySet<string>> {
   try {
     return new Set(await readdir(folder));
   } catch (cause) {
-    throw new BadInputError(`the folder cannot be read (${reasonOf(cause)})`, { file: folder, field: field(name), cause });
+    throw readingError(folder, cause, field(name));
   }
 }
 
@@ -28,28 +25,30 @@ async function listFolder(folder: string, name: keyof FolderSettings): Promise<R
  * @param file named in errors
  */
 export function parseLabels(text: string, file: string): string[] {
-  const classes: string[] = [];
+  const names = new Map<number, string>();
   for (const [number, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === '') continue;
     const match = /^\s*(\d+)[\s:,]+(\S.*?)\s*$/.exec(line);
     if (!match) throw new BadInputError(`line ${number + 1} must be an index and a name, such as "0 background": "${line}"`, { file });
     const index = Number(match[1]);
     if (index === IGNORE_INDEX) continue;
-    if (index > IGNORE_INDEX) throw new BadInputError(`line ${number + 1}: class index ${index} is above 254`, { file });
-    if (classes[index] !== undefined) throw new BadInputError(`line ${number + 1}: class ${index} is named twice`, { file });
-    classes[index] = match[2];
+    if (index > IGNORE_INDEX) throw new BadInputError(`line ${number + 1}: class index ${index} is above ${IGNORE_INDEX - 1}`, { file });
+    if (names.has(index)) throw new BadInputError(`line ${number + 1}: class ${index} is named twice`, { file });
+    names.set(index, match[2]);
   }
-  const missing = Array.from(classes, (name) => name).indexOf(undefined as unknown as string);
-  if (missing >= 0) throw new BadInputError(`class ${missing} has no name; indices must run from 0 without a gap`, { file });
-  if (classes.length < 2) throw new BadInputError('names fewer than two classes; 0 is the background', { file });
-  return classes;
+  if (names.size < 2) throw new BadInputError('names fewer than two classes; 0 is the background', { file });
+  return Array.from({ length: names.size }, (_, index) => {
+    const name = names.get(index);
+    if (name === undefined) throw new BadInputError(`class ${index} has no name; indices must run from 0 without a gap`, { file });
+    return name;
+  });
 }
 
 async function readClasses(settings: DatasetSettings, root: string): Promise<readonly string[]> {
   const file = join(root, 'labels.txt');
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     if (settings.classes !== undefined) return undefined;
-    const message = `class names are missing: give spec.dataset.classes or a labels.txt (${reasonOf(cause)})`;
+    const message = 'no class names: set spec.dataset.classes or write a labels.txt with lines of index and name';
     throw new BadInputError(message, { file, field: 'spec.dataset.classes', cause });
   });
   if (settings.classes === undefined) return parseLabels(text ?? '', file);
@@ -76,7 +75,7 @@ async function readSplit(settings: FolderSettings, name: 'trainSplit' | 'valSpli
   const file = join(settings.path, settings[name]);
   const where = { file, field: field(name) };
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new BadInputError(`the split list cannot be read (${reasonOf(cause)})`, { ...where, cause });
+    throw readingError(file, cause, where.field);
   });
   const seen = new Map<string, number>();
   const samples: Sample[] = [];

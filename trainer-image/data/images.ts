@@ -1,6 +1,7 @@
-import { access } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { BadInputError } from '../errors.ts';
+import { readingError, reasonOf } from './file-errors.ts';
 import type { RgbImage } from './types.ts';
 
 // Images are decoded in worker threads, one at a time each: more threads inside libvips would only compete with training, and
@@ -11,14 +12,8 @@ sharp.cache(false);
 /** File extensions of images, in the order in which they are looked for. */
 export const IMAGE_EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp'] as const;
 
-async function unreadable(file: string, cause: unknown): Promise<BadInputError> {
-  try {
-    await access(file);
-  } catch (error) {
-    return new BadInputError(`cannot be read (${error instanceof Error ? error.message : String(error)})`, { file, cause: error });
-  }
-  const reason = cause instanceof Error ? cause.message.trim().replaceAll('\n', '; ') : String(cause);
-  return new BadInputError(`not a readable image, damaged or incomplete (${reason})`, { file, cause });
+function undecodable(file: string, cause: unknown): BadInputError {
+  return new BadInputError(`not a readable image, damaged or incomplete (${reasonOf(cause)})`, { file, cause });
 }
 
 /**
@@ -27,8 +22,11 @@ async function unreadable(file: string, cause: unknown): Promise<BadInputError> 
  * @throws BadInputError if the file is missing, damaged or truncated
  */
 export async function readImage(file: string): Promise<RgbImage> {
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    throw readingError(file, cause);
+  });
   try {
-    const { data, info } = await sharp(file, { failOn: 'error' })
+    const { data, info } = await sharp(bytes, { failOn: 'error' })
       .autoOrient()
       .toColourspace('srgb')
       .removeAlpha()
@@ -37,7 +35,7 @@ export async function readImage(file: string): Promise<RgbImage> {
     if (info.channels !== 3) throw new Error(`${info.channels} colour channels`);
     return { width: info.width, height: info.height, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
   } catch (cause) {
-    throw await unreadable(file, cause);
+    throw undecodable(file, cause);
   }
 }
 
@@ -46,10 +44,13 @@ export async function readImage(file: string): Promise<RgbImage> {
  * @throws BadInputError if the file is missing or has no image header
  */
 export async function readImageSize(file: string): Promise<{ width: number; height: number }> {
+  await access(file).catch((cause: unknown) => {
+    throw readingError(file, cause);
+  });
   try {
     const { autoOrient } = await sharp(file).metadata();
     return { width: autoOrient.width, height: autoOrient.height };
   } catch (cause) {
-    throw await unreadable(file, cause);
+    throw undecodable(file, cause);
   }
 }

@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { decode, encode } from 'fast-png';
 import type { DecodedPng } from 'fast-png';
 import { BadInputError } from '../errors.ts';
+import { readingError, reasonOf } from './file-errors.ts';
 import type { LabelMap } from './types.ts';
 
 /** A colour of a palette: red, green, blue in 0..255. */
@@ -21,6 +22,11 @@ function vocColour(index: number): Rgb {
 export const VOC_PALETTE: readonly Rgb[] = Array.from({ length: 256 }, (_, index) => vocColour(index));
 
 const HOW_TO_CONVERT = 'an index PNG (one class number a pixel) is needed; `cdsp import` converts colour masks';
+
+/** Reads depth and interlacing (Adam7) off a PNG's header: signature 8, chunk head 8, then size 8, depth, …, interlacing. */
+function isInterlacedBelowByte(bytes: Uint8Array): boolean {
+  return bytes.length > 28 && bytes[24] < 8 && bytes[28] === 1;
+}
 
 /** Spreads packed 1-, 2- and 4-bit pixels; every row starts at a byte. */
 function unpack(png: DecodedPng): Uint8Array {
@@ -43,12 +49,15 @@ function unpack(png: DecodedPng): Uint8Array {
  * @throws BadInputError for anything that is not an index PNG, is damaged or ends early
  */
 export function decodeIndexPng(bytes: Uint8Array, file: string): LabelMap {
+  // The library takes such pixels for whole bytes.
+  if (isInterlacedBelowByte(bytes)) {
+    throw new BadInputError('interlaced with fewer than 8 bits a pixel, which is not supported; save it without interlacing', { file });
+  }
   let png: DecodedPng;
   try {
     png = decode(bytes, { checkCrc: true });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BadInputError(`not a readable PNG, damaged or incomplete (${reason}); ${HOW_TO_CONVERT}`, { file, cause });
+    throw new BadInputError(`not a readable PNG, damaged or incomplete (${reasonOf(cause)}); ${HOW_TO_CONVERT}`, { file, cause });
   }
   const { width, height, depth, channels, palette } = png;
   if (channels !== 1) throw new BadInputError(`this PNG has ${channels} colour channels; ${HOW_TO_CONVERT}`, { file });
@@ -68,12 +77,9 @@ export function decodeIndexPng(bytes: Uint8Array, file: string): LabelMap {
  * @throws BadInputError if the file is missing or not an index PNG
  */
 export async function readIndexPng(file: string): Promise<LabelMap> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    throw new BadInputError(`cannot be read (${cause instanceof Error ? cause.message : String(cause)})`, { file, cause });
-  }
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    throw readingError(file, cause);
+  });
   return decodeIndexPng(bytes, file);
 }
 
