@@ -9,6 +9,13 @@ import { ExperimentSpec, STAGES } from './experiment.ts';
 /** Name of the environment variable that holds a StageInput as JSON. */
 export const STAGE_ENVIRONMENT = 'CDSP_STAGE';
 
+/**
+ * Set to 1 by whoever keeps the stage's standard input open for as long as it lives, as the local runner does: when the input
+ * ends, its parent is gone, and the stage must keep a checkpoint and exit with EXIT.interrupted as it does after SIGTERM. Not
+ * set in a cluster, where the input is empty from the start.
+ */
+export const WATCH_STDIN_ENVIRONMENT = 'CDSP_WATCH_STDIN';
+
 /** sysexits(3) where it has a fitting code. */
 export const EXIT = {
   /** The stage is complete. */
@@ -37,26 +44,36 @@ export const StageInput = z.object({
 });
 export type StageInput = z.output<typeof StageInput>;
 
-/** What a stage reports; one JSON object per line of its standard output. */
-export type StageEvent =
-  | { type: 'log'; level: 'info' | 'warning'; message: string }
-  | {
-      type: 'progress';
-      /** What is going on, e.g. "epoch 3/10", for people. */
-      label: string;
-      done: number;
-      total: number;
-      unit: 'step' | 'image';
-      loss?: number;
-      terms?: Record<string, number>;
-      learningRate?: number;
-      /** mIoU (segment, evaluate) in [0, 1], when known. */
-      meanIou?: number;
-    }
-  | { type: 'result'; metrics: StageMetrics }
-  | { type: 'error'; exitCode: number; file?: string; field?: string; message: string };
+const StageMetrics = z.record(
+  z.string(),
+  z.union([z.number(), z.string(), z.null(), z.array(z.union([z.number(), z.string(), z.null()]))]),
+);
+export type StageMetrics = z.output<typeof StageMetrics>;
 
-export type StageMetrics = Record<string, number | string | null | (number | string | null)[]>;
+/** What a stage reports; one JSON object per line of its standard output. */
+export const StageEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('log'), level: z.enum(['info', 'warning']), message: z.string() }),
+  z.object({
+    type: z.literal('progress'),
+    label: z.string().describe('What is going on, e.g. "epoch 3/10", for people.'),
+    done: z.number(),
+    total: z.number(),
+    unit: z.enum(['step', 'image']),
+    loss: z.number().optional(),
+    terms: z.record(z.string(), z.number()).optional(),
+    learningRate: z.number().optional(),
+    meanIou: z.number().optional().describe('mIoU (segment, evaluate) in [0, 1], when known.'),
+  }),
+  z.object({ type: z.literal('result'), metrics: StageMetrics }),
+  z.object({
+    type: z.literal('error'),
+    exitCode: z.int(),
+    file: z.string().optional(),
+    field: z.string().optional(),
+    message: z.string(),
+  }),
+]);
+export type StageEvent = z.output<typeof StageEvent>;
 
 /** manifest.json: written last and by rename; a folder without one is unfinished. */
 export const Manifest = z.object({

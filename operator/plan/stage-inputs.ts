@@ -1,0 +1,100 @@
+import { LOSS_TERMS } from '../api/experiment.ts';
+import type { Experiment, LossSettings, LossTermName, ModelSettings, StageName, TrainingSettings } from '../api/experiment.ts';
+import type { Json } from './canonical-json.ts';
+
+/** What the experiment's files stand for; their paths say nothing about their content. */
+export interface Identities {
+  /** Content of the data set, or the generator's settings and version. */
+  readonly dataset: Json;
+  /** SHA-256 of the weights file; 'none' where training starts from scratch. */
+  readonly weights: string;
+  /** Content of the external pseudo-labels' folder; only with pseudoLabels.source External. */
+  readonly externalLabels?: string;
+}
+
+/**
+ * Everything that can change a stage's output, laid out under the experiment's own field names so that a difference can be
+ * told as "losses.classDistance.lambda 6 → 7". Settings without effect are left out: their change must not run anything.
+ * Placement, retries, suspend, storage and checkpointEvery are in no stage's inputs.
+ */
+export type StageInputs = { readonly [key: string]: Json | undefined };
+
+/** Whether a term counts at all. */
+export const isEffective = (losses: LossSettings, term: LossTermName): boolean => losses[term].enabled && losses[term].weight > 0;
+
+/**
+ * Whether the segment stage reads pseudo-labels. The scribble terms, L_segs and L_ds, do not: an experiment with
+ * these alone has no use for classify and pseudo-label.
+ */
+export function needsPseudoLabels(losses: LossSettings): boolean {
+  return isEffective(losses, 'pseudoLabel') || isEffective(losses, 'classDistance') || isEffective(losses, 'lorm');
+}
+
+/** Output stride where the experiment leaves it out. */
+export function effectiveOutputStride({ backbone, outputStride }: ModelSettings): number {
+  return outputStride ?? (backbone === 'efficientnet-lite0' ? 16 : 8);
+}
+
+function without(settings: object, left: string): Json {
+  return Object.fromEntries(Object.entries(settings).filter(([key]) => key !== left));
+}
+
+function trainingInputs(settings: TrainingSettings): Json {
+  return without(settings, 'checkpointEvery');
+}
+
+function lossInputs(losses: LossSettings): Json {
+  return Object.fromEntries(LOSS_TERMS.filter((term) => isEffective(losses, term)).map((term) => [term, without(losses[term], 'enabled')]));
+}
+
+/** The seed matters to a degradation only where there is one. */
+function scribbleInputs({ seed, scribbles }: Experiment['spec']): Json {
+  return scribbles.shrink === 0 && scribbles.drop === 0 ? { shrink: 0, drop: 0 } : { ...scribbles, seed };
+}
+
+function backboneInputs(model: ModelSettings, weights: string) {
+  return { backbone: model.backbone, outputStride: effectiveOutputStride(model), weights };
+}
+
+function pseudoLabelInputs({ pseudoLabels }: Experiment['spec'], identities: Identities): Json {
+  const { source, scales, flips, backgroundThreshold, thresholdCandidates, refinement, paintScribbles } = pseudoLabels;
+  if (source === 'External') return { source, external: identities.externalLabels, paintScribbles };
+  return {
+    source,
+    scales,
+    flips,
+    ...(backgroundThreshold === undefined ? { thresholdCandidates } : { backgroundThreshold }),
+    refinement: refinement.method === 'None' ? { method: refinement.method } : refinement,
+    paintScribbles,
+  };
+}
+
+/** A stage's own inputs, without its upstream stages' keys. */
+export function stageInputs(stage: StageName, spec: Experiment['spec'], identities: Identities): StageInputs {
+  const { dataset, weights } = identities;
+  switch (stage) {
+    case 'classify':
+      return {
+        seed: spec.seed,
+        dataset,
+        scribbles: scribbleInputs(spec),
+        model: backboneInputs(spec.model, weights),
+        classify: trainingInputs(spec.classify),
+      };
+    case 'pseudo-label':
+      return { dataset, scribbles: scribbleInputs(spec), pseudoLabels: pseudoLabelInputs(spec, identities) };
+    case 'segment':
+      return {
+        seed: spec.seed,
+        dataset,
+        scribbles: scribbleInputs(spec),
+        model: { ...backboneInputs(spec.model, weights), segmentor: spec.model.segmentor },
+        segment: trainingInputs(spec.segment),
+        losses: lossInputs(spec.losses),
+      };
+    case 'evaluate':
+      return { dataset, evaluation: spec.evaluation };
+    default:
+      return stage satisfies never;
+  }
+}
