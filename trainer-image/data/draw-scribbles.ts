@@ -1,8 +1,10 @@
 import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
+import { brushRadius, forEachPixelNear } from './brush.ts';
+import type { Point } from './brush.ts';
 import { findStrokes } from './degrade.ts';
 import { createRandom } from './random.ts';
 import { createRegion, findPath, smoothPath } from './stroke-path.ts';
-import type { Point, Region } from './stroke-path.ts';
+import type { Region } from './stroke-path.ts';
 import type { LabelMap } from './types.ts';
 
 export interface ScribbleOptions {
@@ -45,25 +47,6 @@ function chooseParts(mask: LabelMap): { label: number; pixels: Int32Array }[] {
   });
 }
 
-/** Paints all pixels of the region within `radius` of the segment from a to b. */
-function paintSegment(region: Region, painted: Uint8Array, a: Point, b: Point, radius: number): void {
-  const { width, height, inside } = region;
-  const [dx, dy] = [b.x - a.x, b.y - a.y];
-  const squared = dx * dx + dy * dy;
-  const [top, bottom] = [
-    Math.max(0, Math.floor(Math.min(a.y, b.y) - radius)),
-    Math.min(height - 1, Math.ceil(Math.max(a.y, b.y) + radius)),
-  ];
-  const [left, right] = [Math.max(0, Math.floor(Math.min(a.x, b.x) - radius)), Math.min(width - 1, Math.ceil(Math.max(a.x, b.x) + radius))];
-  for (let y = top; y <= bottom; y++) {
-    for (let x = left; x <= right; x++) {
-      const along = squared === 0 ? 0 : Math.min(1, Math.max(0, ((x - a.x) * dx + (y - a.y) * dy) / squared));
-      const distance = (x - a.x - along * dx) ** 2 + (y - a.y - along * dy) ** 2;
-      if (distance <= radius * radius && inside[y * width + x] === 1) painted[y * width + x] = 1;
-    }
-  }
-}
-
 /** Keeps the largest connected part: cutting a stroke off at the region's outline can split it. */
 function largestPart(region: Region, painted: Uint8Array): Int32Array {
   const data = painted.map((value) => (value === 1 ? 1 : IGNORE_INDEX));
@@ -80,9 +63,10 @@ function strokePixels(stroke: PlannedStroke, share: number, width: number): Int3
   const start = Math.round(stroke.place * (path.length - points));
   const smooth = smoothPath(region, path, Math.ceil(Math.max(2 * width, path.length / 6))).slice(start, start + points);
   const painted = new Uint8Array(region.inside.length);
-  // A single pixel is painted even by the thinnest brush.
-  const radius = Math.max(width / 2, 0.75);
-  smooth.forEach((point, i) => paintSegment(region, painted, smooth[Math.max(0, i - 1)], point, radius));
+  const paint = (pixel: number) => {
+    if (region.inside[pixel] === 1) painted[pixel] = 1;
+  };
+  smooth.forEach((point, i) => forEachPixelNear(region, smooth[Math.max(0, i - 1)], point, brushRadius(width), paint));
   return largestPart(region, painted);
 }
 

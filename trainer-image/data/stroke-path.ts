@@ -1,3 +1,4 @@
+import type { Point } from './brush.ts';
 import { noiseField } from './noise.ts';
 import type { Random } from './random.ts';
 import type { LabelMap } from './types.ts';
@@ -11,12 +12,6 @@ export interface Region {
   readonly size: number;
   /** 1 inside the region. */
   readonly inside: Uint8Array;
-}
-
-/** A point in pixels of the region's rectangle; (0, 0) is the middle of its first pixel. */
-export interface Point {
-  readonly x: number;
-  readonly y: number;
 }
 
 /** @param pixels indices into the map */
