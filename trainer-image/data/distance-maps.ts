@@ -7,12 +7,10 @@ export const NO_FEATURE = 0x7fffffff;
 /** Row or column distance that stands for "no feature here". */
 const FAR = 0x7fffffff;
 
-const isForeground = (label: number) => label > 0 && label < IGNORE_INDEX;
-
 /** 1 on foreground pixels (0 < label < 255), 0 elsewhere. */
 export function foregroundMask(labels: LabelMap): LabelMap {
   const data = new Uint8Array(labels.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = isForeground(labels.data[i]) ? 1 : 0;
+  for (let i = 0; i < data.length; i++) data[i] = labels.data[i] > 0 && labels.data[i] < IGNORE_INDEX ? 1 : 0;
   return { width: labels.width, height: labels.height, data };
 }
 
@@ -21,16 +19,14 @@ export function boundaryMask(labels: LabelMap): LabelMap {
   const { width, height } = labels;
   const foreground = foregroundMask(labels).data;
   const data = new Uint8Array(foreground.length);
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) {
+  for (let y = 0; y < height; y++) {
+    const row = y * width;
+    const inner = y > 0 && y < height - 1;
+    for (let i = row; i < row + width; i++) {
       if (foreground[i] === 0) continue;
-      const inside =
-        y > 0 &&
-        x > 0 &&
-        y < height - 1 &&
-        x < width - 1 &&
-        foreground[i - width] & foreground[i + width] & foreground[i - 1] & foreground[i + 1];
-      data[i] = inside ? 0 : 1;
+      const inside = inner && i > row && i < row + width - 1;
+      const surrounded = inside && (foreground[i - width] & foreground[i + width] & foreground[i - 1] & foreground[i + 1]) === 1;
+      data[i] = surrounded ? 0 : 1;
     }
   }
   return { width, height, data };
@@ -38,18 +34,19 @@ export function boundaryMask(labels: LabelMap): LabelMap {
 
 /**
  * Distance to the nearest feature in the same column, FAR where it is beyond `radius`. Two sweeps over whole rows: the pixel
- * above or below lies one row away, so that memory is read in order. The other side of a pixel is written only where nearer.
+ * above or below lies one row away, so that memory is read in order.
  */
 function columnDistances(mask: LabelMap, radius: number): Int32Array {
   const { width, data } = mask;
   const distances = new Int32Array(data.length);
-  for (let i = 0; i < data.length; i++) {
-    const above = i < width ? FAR : distances[i - width];
+  for (let i = 0; i < width; i++) distances[i] = data[i] !== 0 ? 0 : FAR;
+  for (let i = width; i < data.length; i++) {
+    const above = distances[i - width];
     distances[i] = data[i] !== 0 ? 0 : above < radius ? above + 1 : FAR;
   }
   for (let i = data.length - width - 1; i >= 0; i--) {
     const below = distances[i + width];
-    if (below < distances[i] && below < radius) distances[i] = Math.min(distances[i], below + 1);
+    if (below < radius && below + 1 < distances[i]) distances[i] = below + 1;
   }
   return distances;
 }
@@ -121,7 +118,8 @@ export function distanceBytes(squared: Int32Array, lambdaExponent: number): Uint
     for (let i = 0; i < result.length; i++) result[i] = squared[i] === NO_FEATURE ? 255 : byte(squared[i]);
     return result;
   }
-  const table = Uint8Array.from({ length: limit + 1 }, (_, d) => byte(d));
+  const table = new Uint8Array(limit + 1);
+  for (let d = 0; d <= limit; d++) table[d] = byte(d);
   for (let i = 0; i < result.length; i++) result[i] = table[squared[i] < limit ? squared[i] : limit];
   return result;
 }
