@@ -57,8 +57,8 @@ for (const [why, name, bytes, message] of refused) {
 }
 
 const golden = join(process.env.GOLDEN_DIR ?? '../shared/golden', 'network');
-const goldenTest = existsSync(golden) ? test : test.skip;
-goldenTest('reads the golden networks', () => {
+const when = (present: boolean, name: string, run: () => void) => (present ? test(name, run) : test.skip(name, run));
+when(existsSync(golden), 'reads the golden networks', () => {
   const files = readdirSync(golden).filter((name) => name.endsWith('.safetensors'));
   assert.ok(files.length > 0);
   for (const name of files) {
@@ -69,8 +69,7 @@ goldenTest('reads the golden networks', () => {
 });
 
 const imagenet = findImagenetWeights();
-const imagenetTest = imagenet === undefined ? test.skip : test;
-imagenetTest('reads the ImageNet weights that set-up fetched', () => {
+when(imagenet !== undefined, 'reads the ImageNet weights that set-up fetched', () => {
   const arrays = readWeights(imagenet!);
   assert.equal(arrays.get('_conv_stem.weight')!.shape, [32, 3, 3, 3]);
   assert.equal(arrays.get('_blocks.15._project_conv.weight')!.shape, [320, 1152, 1, 1]);

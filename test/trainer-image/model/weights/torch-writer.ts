@@ -94,7 +94,11 @@ export function stateDict(entries: [string, Py][]): Py {
 
 export type Storages = Record<string, Uint8Array | Float32Array>;
 
-export function torchZip(object: Py, storages: Storages, { byteorder = 'little', protocol = 2 as 2 | 4, zip64 = false } = {}): Buffer {
+export function torchZip(
+  object: Py,
+  storages: Storages,
+  { byteorder = 'little', protocol = 2, zip64 = false }: { byteorder?: string; protocol?: 2 | 4; zip64?: boolean } = {},
+): Buffer {
   const members: [string, Uint8Array][] = [
     ['archive/data.pkl', pickle(object, protocol)],
     ['archive/byteorder', Buffer.from(byteorder)],
