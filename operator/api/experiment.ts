@@ -154,8 +154,8 @@ const DatasetFolder = z.object({
     .min(1)
     .default('SegmentationClass')
     .describe('Sub-folder of the true masks (index PNGs); needed for the validation split only.'),
-  trainSplit: z.string().min(1).default('ImageSets/train.txt').describe('File with one image name per line.'),
-  valSplit: z.string().min(1).default('ImageSets/val.txt').describe('File with one image name per line.'),
+  trainSplit: z.string().min(1).default('ImageSets/Segmentation/train.txt').describe('File with one image name per line.'),
+  valSplit: z.string().min(1).default('ImageSets/Segmentation/val.txt').describe('File with one image name per line.'),
 });
 
 const DatasetGenerator = z.object({
@@ -178,7 +178,9 @@ const Dataset = withRules(
         .string()
         .regex(/^sha256:[0-9a-f]{64}$/)
         .optional()
-        .describe('SHA-256 of the data set; part of the stage keys, so that changed data are trained again.'),
+        .describe(
+          'SHA-256 of the data set; part of the stage keys. Left out: local runs compute it from the files; with it none is read for that.',
+        ),
     })
     .describe('What is trained on; exactly one of folder and generator.'),
   {

@@ -1,0 +1,50 @@
+// Writes what is generated from the schema: the CRD and the reference. With --check it writes nothing and fails on a difference.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { dump } from 'js-yaml';
+import { buildExperimentCrd, PLURAL } from './crd.ts';
+import { GROUP } from './experiment.ts';
+import { buildReference } from './reference.ts';
+
+const HEADER = '# Generated from operator/api; `npm run generate` writes it anew.\n';
+
+/** Generated files by their path in the repository. */
+export function generatedFiles(): Map<string, string> {
+  return new Map([
+    [`crds/${GROUP}_${PLURAL}.yaml`, HEADER + dump(buildExperimentCrd(), { lineWidth: 120, noRefs: true })],
+    ['docs/reference/experiment.md', buildReference()],
+  ]);
+}
+
+const absolute = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(absolute(path), 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Paths of the generated files that are not as the schema has them. */
+export function outdatedFiles(): string[] {
+  return [...generatedFiles()].filter(([path, content]) => read(path) !== content).map(([path]) => path);
+}
+
+function main(): void {
+  const outdated = outdatedFiles();
+  if (process.argv.includes('--check')) {
+    for (const path of outdated) console.error(`${path} is not up to date: npm run generate`);
+    process.exitCode = outdated.length === 0 ? 0 : 1;
+    return;
+  }
+  const files = generatedFiles();
+  for (const path of outdated) {
+    mkdirSync(dirname(absolute(path)), { recursive: true });
+    writeFileSync(absolute(path), files.get(path) ?? '');
+    console.log(`wrote ${path}`);
+  }
+}
+
+if (import.meta.main) main();
