@@ -39,13 +39,9 @@ export function countSteps(images: number, batchSize: number): number {
   return Math.max(1, Math.floor(images / batchSize));
 }
 
-/** The samples of a step: each epoch is shuffled anew, by seed and epoch alone, and its incomplete last batch is left out. */
-export function samplesOfStep(samples: readonly Sample[], batchSize: number, seed: number, step: number): readonly Sample[] {
-  const steps = countSteps(samples.length, batchSize);
-  const epoch = Math.floor(step / steps);
-  const order = shuffle(samples, createRandom(seed, 'shuffle', epoch));
-  const start = (step % steps) * batchSize;
-  return Array.from({ length: batchSize }, (_, position) => order[(start + position) % order.length]);
+/** The samples of an epoch in its own random order, a function of seed and epoch alone. */
+export function orderOfEpoch(samples: readonly Sample[], seed: number, epoch: number): readonly Sample[] {
+  return shuffle(samples, createRandom(seed, 'shuffle', epoch));
 }
 
 function bytesOf(loaded: LoadedSample): number {
@@ -73,6 +69,7 @@ export function createTrainingLoader(options: TrainingLoaderOptions): TrainingLo
   let freeBytes = cacheBytes;
   const ahead: Promise<TrainingBatch>[] = [];
   let nextStep = startStep;
+  let order = { epoch: -1, samples };
   let waitedSeconds = 0;
 
   const keep = ({ batch, decoded }: BatchResult): TrainingBatch => {
@@ -83,11 +80,18 @@ export function createTrainingLoader(options: TrainingLoaderOptions): TrainingLo
     }
     return batch;
   };
+  // The incomplete last batch of an epoch is left out; images repeat only where the split is smaller than a batch.
+  const samplesOfStep = (step: number, epoch: number): Sample[] => {
+    if (order.epoch !== epoch) order = { epoch, samples: orderOfEpoch(samples, seed, epoch) };
+    const start = (step % stepsPerEpoch) * batchSize;
+    return Array.from({ length: batchSize }, (_, position) => order.samples[(start + position) % order.samples.length]);
+  };
   const startBatches = () => {
     while (ahead.length < prefetch && nextStep < totalSteps) {
       const step = nextStep++;
-      const items = samplesOfStep(samples, batchSize, seed, step).map((sample) => ({ sample, loaded: cache.get(sample.id) }));
-      const batch = pool.run({ step, epoch: Math.floor(step / stepsPerEpoch), items, keep: freeBytes > 0 }).then(keep);
+      const epoch = Math.floor(step / stepsPerEpoch);
+      const items = samplesOfStep(step, epoch).map((sample) => ({ sample, loaded: cache.get(sample.id) }));
+      const batch = pool.run({ step, epoch, items, keep: freeBytes > 0 }).then(keep);
       batch.catch(() => undefined); // reported by next() at its turn
       ahead.push(batch);
     }

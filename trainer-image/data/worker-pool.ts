@@ -65,8 +65,13 @@ export function createWorkerPool<Task, Result>(setup: PoolSetup, workers: number
     while (queue.length > 0 && idle.length > 0) {
       const worker = idle.shift() as Worker;
       const waiting = queue.shift() as Waiting;
-      busy.set(worker, waiting);
-      worker.postMessage(waiting.request);
+      try {
+        worker.postMessage(waiting.request);
+        busy.set(worker, waiting);
+      } catch (error) {
+        idle.push(worker);
+        waiting.reject(new Error('the task cannot be copied to another thread', { cause: error }));
+      }
     }
   };
   const failAll = (error: Error) => {
@@ -119,6 +124,7 @@ export async function* mapInWorkers<Task, Result>(
   workers: number,
 ): AsyncGenerator<Result, void, undefined> {
   const pool = createWorkerPool<Task, Result>(setup, workers);
+  const ahead = 2 * Math.max(1, workers);
   const started: Promise<Result>[] = [];
   const start = (task: Task) => {
     const result = pool.run(task);
@@ -128,7 +134,7 @@ export async function* mapInWorkers<Task, Result>(
   try {
     for (const task of tasks) {
       start(task);
-      if (started.length >= 2 * workers) yield await (started.shift() as Promise<Result>);
+      if (started.length >= ahead) yield await (started.shift() as Promise<Result>);
     }
     while (started.length > 0) yield await (started.shift() as Promise<Result>);
   } finally {

@@ -1,0 +1,85 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openDataset } from '../../../trainer-image/data/dataset.ts';
+import { surveyScribbles } from '../../../trainer-image/data/survey.ts';
+import { BadInputError } from '../../../trainer-image/errors.ts';
+import { createTestFolder, fillFolder } from './folders.ts';
+import type { TestFolder } from './folders.ts';
+
+const test = suite<{ folder: TestFolder }>('scribble survey');
+
+test.before.each(async (context) => {
+  context.folder = await createTestFolder();
+  await fillFolder(context.folder, 3, 1);
+});
+test.after.each(({ folder }) => folder.remove());
+
+test('classes, pixels and image-level labels of the training split are counted', async ({ folder }) => {
+  const survey = await surveyScribbles(await openDataset(folder.settings));
+  assert.equal(survey.imagesPerClass, [3, 2, 1]);
+  assert.equal(survey.pixelsPerClass, [3 * 16 * 6, 2 * 16 * 5, 16 * 5]);
+  assert.is(survey.annotatedShare, (16 * 11) / (16 * 24));
+  assert.equal([...(survey.imageLabels.get('t0') ?? [])], [1, 0]);
+  assert.equal([...(survey.imageLabels.get('t1') ?? [])], [0, 1]);
+  assert.equal(survey.unannotated, []);
+});
+
+test('an image without annotation is allowed and reported', async ({ folder }) => {
+  await folder.writeLabels('Scribbles/t2.png', 24, 16, []);
+  const survey = await surveyScribbles(await openDataset(folder.settings));
+  assert.equal(survey.unannotated, ['t2']);
+  assert.equal([...(survey.imageLabels.get('t2') ?? [])], [0, 0]);
+});
+
+test('dropped strokes are no more counted, and classes that are lost with them are no error', async ({ folder }) => {
+  const survey = await surveyScribbles(await openDataset(folder.settings), { shrink: 0, drop: 1, seed: 0 });
+  assert.equal(survey.imagesPerClass, [0, 0, 0]);
+  assert.equal(survey.unannotated, ['t0', 't1', 't2']);
+});
+
+type Refusal = [why: string, damage: (folder: TestFolder) => Promise<unknown>, file: string | undefined, message: RegExp];
+const refusals: Refusal[] = [
+  [
+    'a class without a single image',
+    (folder) => folder.write('ImageSets/train.txt', 't0\nt2\n'),
+    undefined,
+    /no training image has a scribble of "dog"/,
+  ],
+  [
+    'a class index beyond the list',
+    (folder) => folder.writeLabels('Scribbles/t1.png', 24, 16, [0, 3, 3]),
+    'Scribbles/t1.png',
+    /2 pixels of class 3, but there are 3 classes/,
+  ],
+  [
+    'a scribble of another size',
+    (folder) => folder.writeLabels('Scribbles/t1.png', 23, 16, [0]),
+    'Scribbles/t1.png',
+    /is 23×16 pixels, its image 24×16$/,
+  ],
+  ['a scribble turned by 90°', (folder) => folder.writeLabels('Scribbles/t1.png', 16, 24, [0]), 'Scribbles/t1.png', /EXIF orientation\?$/],
+  ['a damaged scribble', (folder) => folder.write('Scribbles/t0.png', 'oops'), 'Scribbles/t0.png', /not a readable PNG/],
+  ['a damaged image', (folder) => folder.write('JPEGImages/t0.png', 'oops'), 'JPEGImages/t0.png', /not a readable image/],
+];
+for (const [why, damage, file, message] of refusals) {
+  test(`${why}: refused`, async ({ folder }) => {
+    await damage(folder);
+    const dataset = await openDataset(folder.settings);
+    const error: unknown = await surveyScribbles(dataset).catch((caught: unknown) => caught);
+    assert.instance(error, BadInputError);
+    assert.is((error as BadInputError).file, file === undefined ? undefined : join(folder.path, file));
+    assert.match((error as BadInputError).message, message);
+  });
+}
+
+test('an image that disappears after opening is named', async ({ folder }) => {
+  const dataset = await openDataset(folder.settings);
+  await rm(join(folder.path, 'JPEGImages/t0.png'));
+  const error: unknown = await surveyScribbles(dataset).catch((caught: unknown) => caught);
+  assert.instance(error, BadInputError);
+  assert.is((error as BadInputError).file, join(folder.path, 'JPEGImages/t0.png'));
+});
+
+test.run();
