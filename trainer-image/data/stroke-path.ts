@@ -68,11 +68,45 @@ function depthOf({ width, height, inside }: Region): Int32Array {
   return depth;
 }
 
+/** Every `stride`-th pixel of a region, those left out that lie too near the outline for the straight line to a neighbour to stay inside. */
+interface Grid {
+  readonly width: number;
+  readonly height: number;
+  readonly inside: Uint8Array;
+  readonly size: number;
+  readonly depth: Int32Array;
+  readonly stride: number;
+}
+
+/** Points across a region are enough to find a way through it; more only cost time. */
+const GRID_SIDE = 64;
+
+function createGrid(region: Region): Grid {
+  const fine = depthOf(region);
+  const deepest = fine.reduce((most, depth) => Math.max(most, depth), 0);
+  const stride = Math.max(1, Math.min(Math.ceil(Math.max(region.width, region.height) / GRID_SIDE), Math.floor(deepest / 5 / 4)));
+  const least = stride === 1 ? 1 : 5 * 1.5 * stride;
+  const [width, height] = [Math.ceil(region.width / stride) + 1, Math.ceil(region.height / stride) + 1];
+  const inside = new Uint8Array(width * height);
+  const depth = new Int32Array(width * height);
+  let size = 0;
+  for (let y = 0; y * stride < region.height; y++) {
+    for (let x = 0; x * stride < region.width; x++) {
+      const i = y * width + x;
+      depth[i] = fine[y * stride * region.width + x * stride];
+      if (depth[i] < least) continue;
+      inside[i] = 1;
+      size++;
+    }
+  }
+  return { width, height, inside, size, depth, stride };
+}
+
 interface Reached {
-  /** Cost of the cheapest way to each pixel. */
+  /** Cost of the cheapest way to each point. */
   readonly cost: Int32Array;
   readonly previous: Int32Array;
-  /** The region's pixels in order of cost. */
+  /** The points that were reached, in order of cost. */
   readonly order: Int32Array;
 }
 
@@ -80,10 +114,10 @@ interface Reached {
 const BUCKETS = 128;
 
 /**
- * Cheapest ways from one pixel to all others of the region: Dijkstra, with a ring of buckets in the place of a heap, since a
+ * Cheapest ways from one point to all others that can be reached: Dijkstra, with a ring of buckets in the place of a heap, since a
  * step costs a whole number below BUCKETS.
  */
-function cheapestWays({ width, inside, size }: Region, price: Uint8Array, start: number): Reached {
+function cheapestWays({ width, inside, size }: Grid, price: Uint8Array, start: number): Reached {
   const cost = new Int32Array(inside.length).fill(0x7fffffff);
   const previous = new Int32Array(inside.length).fill(-1);
   const order = new Int32Array(size);
@@ -113,11 +147,11 @@ function cheapestWays({ width, inside, size }: Region, price: Uint8Array, start:
     waiting -= bucket.length;
     bucket.length = 0;
   }
-  return { cost, previous, order };
+  return { cost, previous, order: order.subarray(0, count) };
 }
 
-/** What a pixel costs to cross, from 2 in the middle of the region to 17 at its outline, by a random pattern of low frequency. */
-function priceOf({ width, height, inside }: Region, depth: Int32Array, middle: number, random: Random): Uint8Array {
+/** What a point costs to cross, from 2 in the middle of the region to 17 at its outline, by a random pattern of low frequency. */
+function priceOf({ width, height, inside, depth }: Grid, middle: number, random: Random): Uint8Array {
   const waver = noiseField(random, 6, 1);
   const price = new Uint8Array(inside.length);
   for (let y = 0; y < height; y++) {
@@ -131,22 +165,36 @@ function priceOf({ width, height, inside }: Region, depth: Int32Array, middle: n
   return price;
 }
 
+/** The points of a way in the region's pixels, with the ones between the grid's put in. */
+function pointsOf(pixels: readonly number[], { width, stride }: Grid): Point[] {
+  const coarse = pixels.map((pixel) => ({ x: (pixel % width) * stride, y: Math.floor(pixel / width) * stride }));
+  return coarse.flatMap((point, i) => {
+    const from = coarse[Math.max(0, i - 1)];
+    const steps = i === 0 ? 1 : stride;
+    return Array.from({ length: steps }, (_, step) => {
+      const share = (step + 1) / steps;
+      return { x: from.x + (point.x - from.x) * share, y: from.y + (point.y - from.y) * share };
+    });
+  });
+}
+
 /**
  * The way that a hand would take through a region: from end to end, away from its outline, wavering a little.
- * Ways near the outline cost more, and low-frequency noise makes no two hands alike; the path joins two of the points that lie farthest apart.
- * @returns at least one point; neighbours in the list are neighbouring pixels
+ * Ways near the outline cost more, and low-frequency noise makes no two hands alike; the path joins two of the points that lie
+ * farthest apart.
+ * @returns at least one point; each is at most √2 pixels from the next
  */
 export function findPath(region: Region, random: Random): Point[] {
-  const { width, height } = region;
-  const depth = depthOf(region);
+  const grid = createGrid(region);
+  const { depth } = grid;
   let deepest = 0;
   for (let i = 1; i < depth.length; i++) if (depth[i] > depth[deepest]) deepest = i;
   // Deeper than this counts as the middle: large regions are not confined to their one deepest line.
-  const middle = Math.max(1, Math.min(depth[deepest], 5 * 0.12 * Math.max(width, height)));
-  const price = priceOf(region, depth, middle, random);
+  const middle = Math.max(1, Math.min(depth[deepest], 5 * 0.12 * Math.max(region.width, region.height)));
+  const price = priceOf(grid, middle, random);
   const isEnd = (pixel: number) => depth[pixel] >= 0.55 * middle;
   const farEnds = (from: number, share: number): [Reached, number] => {
-    const reached = cheapestWays(region, price, from);
+    const reached = cheapestWays(grid, price, from);
     const ends = reached.order.filter(isEnd);
     const limit = share * reached.cost[ends[ends.length - 1]];
     const near = ends.findIndex((pixel) => reached.cost[pixel] >= limit);
@@ -154,9 +202,9 @@ export function findPath(region: Region, random: Random): Point[] {
   };
   const [, first] = farEnds(deepest, 0.9);
   const [reached, last] = farEnds(first, 0.85);
-  const path: Point[] = [];
-  for (let pixel = last; pixel >= 0; pixel = reached.previous[pixel]) path.push({ x: pixel % width, y: Math.floor(pixel / width) });
-  return path;
+  const path: number[] = [];
+  for (let pixel = last; pixel >= 0; pixel = reached.previous[pixel]) path.push(pixel);
+  return pointsOf(path, grid);
 }
 
 /**

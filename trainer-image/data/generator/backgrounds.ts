@@ -3,12 +3,17 @@ import { between, blend, clamp, fromHsv, pick, randomPalette } from './canvas.ts
 import type { Canvas, Colour } from './canvas.ts';
 import { FIELDS } from './fields.ts';
 
-/** Adds the colour at `t` in [0, 1] of colours spread evenly to `into`. */
-function ramp(palette: readonly Colour[], t: number, into: Float32Array): void {
-  const place = clamp(t, 0, 1) * (palette.length - 1);
-  const index = Math.min(Math.floor(place), palette.length - 2);
-  const share = place - index;
-  for (let c = 0; c < 3; c++) into[c] += palette[index][c] * (1 - share) + palette[index + 1][c] * share;
+const SHADES = 256;
+
+/** Colours spread evenly over 256 shades, each red, green and blue. */
+function shadesOf(palette: readonly Colour[]): Float32Array {
+  const shades = new Float32Array(SHADES * 3);
+  for (let i = 0; i < shades.length; i++) {
+    const place = (Math.floor(i / 3) / (SHADES - 1)) * (palette.length - 1);
+    const index = Math.min(Math.floor(place), palette.length - 2);
+    shades[i] = palette[index][i % 3] + (palette[index + 1][i % 3] - palette[index][i % 3]) * (place - index);
+  }
+  return shades;
 }
 
 /** Paints a random pattern over the whole canvas; `opacity` 1 replaces what was there. */
@@ -16,39 +21,47 @@ function paintPattern(canvas: Canvas, random: Random, opacity: number): void {
   const { side } = canvas;
   const { make, hard } = pick(random, FIELDS);
   const field = make(random);
-  const palette = randomPalette(random);
+  const shades = shadesOf(randomPalette(random));
   const samples = hard ? 2 : 1; // a side
-  const sum = new Float32Array(3);
+  const weight = 1 / (samples * samples);
+  const colour = new Float32Array(3);
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
-      sum.fill(0);
+      colour.fill(0);
       for (let s = 0; s < samples * samples; s++) {
-        const [dx, dy] = [((s % samples) + 0.5) / samples, (Math.floor(s / samples) + 0.5) / samples];
-        ramp(palette, field((x + dx) / side, (y + dy) / side), sum);
+        const dx = ((s % samples) + 0.5) / samples;
+        const dy = (Math.floor(s / samples) + 0.5) / samples;
+        const shade = Math.round(clamp(field((x + dx) / side, (y + dy) / side), 0, 1) * (SHADES - 1)) * 3;
+        for (let c = 0; c < 3; c++) colour[c] += shades[shade + c] * weight;
       }
-      for (let c = 0; c < 3; c++) sum[c] /= samples * samples;
-      blend(canvas, y * side + x, sum, opacity);
+      blend(canvas, y * side + x, colour, opacity);
     }
   }
 }
 
-/** Signed distance to a shape of about unit radius around the origin, negative inside. */
+/** How far shapes reach from their centre, at most, in units of their radius. */
+const REACH = 2.8;
+
+/** Signed distance to a shape around the origin, in units of its radius, negative inside. */
 type Shape = (x: number, y: number) => number;
 
 /** A regular polygon, or a star where `inner` is below 1. */
 function polygon(corners: number, inner: number): Shape {
   const points = Array.from({ length: corners * 2 }, (_, i) => {
     const radius = i % 2 === 0 ? 1 : inner * Math.cos(Math.PI / corners);
-    return [radius * Math.sin((i * Math.PI) / corners), -radius * Math.cos((i * Math.PI) / corners)];
+    return { x: radius * Math.sin((i * Math.PI) / corners), y: -radius * Math.cos((i * Math.PI) / corners) };
   });
   return (x, y) => {
-    let [nearest, inside] = [Infinity, false];
+    if (x * x + y * y > 1.5) return 1; // well outside
+    let nearest = Infinity;
+    let inside = false;
     for (let i = 0, j = points.length - 1; i < points.length; j = i++) {
-      const [[ax, ay], [bx, by]] = [points[j], points[i]];
-      const [dx, dy] = [bx - ax, by - ay];
-      const along = clamp(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy), 0, 1);
-      nearest = Math.min(nearest, (x - ax - along * dx) ** 2 + (y - ay - along * dy) ** 2);
-      if (ay > y !== by > y && x < ax + ((y - ay) / dy) * dx) inside = !inside;
+      const a = points[j];
+      const dx = points[i].x - a.x;
+      const dy = points[i].y - a.y;
+      const along = clamp(((x - a.x) * dx + (y - a.y) * dy) / (dx * dx + dy * dy), 0, 1);
+      nearest = Math.min(nearest, (x - a.x - along * dx) ** 2 + (y - a.y - along * dy) ** 2);
+      if (a.y > y !== points[i].y > y && x < a.x + ((y - a.y) / dy) * dx) inside = !inside;
     }
     return inside ? -Math.sqrt(nearest) : Math.sqrt(nearest);
   };
@@ -87,10 +100,13 @@ function paintClutter(canvas: Canvas, random: Random): void {
   const angle = random() * 2 * Math.PI;
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   const opacity = between(random, 0.55, 1);
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      const [dx, dy] = [(x + 0.5 - centreX) / radius, (y + 0.5 - centreY) / radius];
-      if (dx * dx + dy * dy > 8) continue;
+  const reach = Math.ceil(radius * REACH) + 1;
+  const [left, right] = [Math.max(0, Math.floor(centreX) - reach), Math.min(side, Math.ceil(centreX) + reach)];
+  const [top, bottom] = [Math.max(0, Math.floor(centreY) - reach), Math.min(side, Math.ceil(centreY) + reach)];
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) {
+      const dx = (x + 0.5 - centreX) / radius;
+      const dy = (y + 0.5 - centreY) / radius;
       const coverage = clamp(0.5 - shape(cos * dx + sin * dy, cos * dy - sin * dx) * radius, 0, 1);
       if (coverage > 0) blend(canvas, y * side + x, colour, coverage * opacity);
     }

@@ -14,7 +14,7 @@ import { renderScene } from './scene.ts';
 
 export type GeneratorSettings = NonNullable<DatasetSettings['generator']>;
 
-const FOLDERS = { images: 'JPEGImages', scribbles: 'Scribbles', masks: 'SegmentationClass', splits: 'ImageSets' } as const;
+const FOLDERS = { images: 'JPEGImages', scribbles: 'Scribbles', masks: 'SegmentationClass', splits: 'ImageSets/Segmentation' } as const;
 
 /** Digest of everything that the scenes depend on; names their folder. */
 export function scenesDigest(settings: GeneratorSettings): string {
@@ -74,7 +74,7 @@ async function writeAll(
 
 /**
  * Makes sure that the scenes of the settings lie in `<root>/data/<digest>`, a VOC-style folder: JPEGImages (PNG, so that every
- * decoder gives the same pixels), Scribbles, SegmentationClass, ImageSets/train.txt and val.txt, labels.txt. Scenes that are
+ * decoder gives the same pixels), Scribbles, SegmentationClass, ImageSets/Segmentation/train.txt and val.txt, labels.txt. Scenes that are
  * there already are reused; new ones are made beside and renamed when complete, so two runs may ask at once.
  * @returns the folder
  * @throws BadInputError if the root cannot be written

@@ -102,7 +102,7 @@ function photograph(canvas: Canvas, random: Random): RgbImage {
   const light = noiseField(random, 1.5, 1);
   const [strength, brightness, contrast] = [between(random, 0, 0.5), between(random, 0.85, 1.15), between(random, 0.85, 1.2)];
   const cast = [0, 1, 2].map(() => between(random, 0.93, 1.07));
-  const grain = random() * random() * 24;
+  const grain = random() * random() * 30;
   const data = new Uint8Array(side * side * 3);
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
@@ -110,7 +110,7 @@ function photograph(canvas: Canvas, random: Random): RgbImage {
       for (let c = 0; c < 3; c++) {
         const i = (y * side + x) * 3 + c;
         const exposed = (canvas.data[i] - 127) * contrast + 127;
-        data[i] = clamp(Math.round(exposed * gain * cast[c] + (random() + random() - 1) * grain), 0, 255);
+        data[i] = clamp(Math.round(exposed * gain * cast[c] + (random() - 0.5) * grain), 0, 255);
       }
     }
   }
