@@ -1,0 +1,64 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { StageName } from '../../../operator/api/experiment.ts';
+import { forecast } from '../../../operator/plan/forecast.ts';
+import type { PreviousStage } from '../../../operator/plan/forecast.ts';
+import type { Plan } from '../../../operator/plan/plan.ts';
+import type { StageState } from '../../../operator/plan/stage-state.ts';
+import { plan } from './experiments.ts';
+
+const previousOf = (made: Plan): Map<StageName, PreviousStage> => new Map(made.stages.map((stage) => [stage.name, stage]));
+const shorten = (made: Plan, observed: [StageName, StageState][], previous: Map<StageName, PreviousStage>) =>
+  forecast(made, new Map(observed), previous).map(({ stage, action, because }) => [stage, action, ...because]);
+const cached: StageState = { kind: 'Cached' };
+
+test('the first run', () => {
+  assert.equal(shorten(plan(), [], new Map()), [
+    ['classify', 'Run', 'not run yet'],
+    ['pseudo-label', 'Run', 'not run yet'],
+    ['segment', 'Run', 'not run yet'],
+    ['evaluate', 'Run', 'not run yet'],
+  ]);
+});
+
+test('an edit is named at the stage that it affects first, and followed downstream', () => {
+  const edited = plan({ losses: { classDistance: { lambda: 7 } } });
+  assert.equal(
+    shorten(
+      edited,
+      [
+        ['classify', cached],
+        ['pseudo-label', cached],
+      ],
+      previousOf(plan()),
+    ),
+    [
+      ['classify', 'Reuse', 'complete with the same inputs'],
+      ['pseudo-label', 'Reuse', 'complete with the same inputs'],
+      ['segment', 'Run', 'losses.classDistance.lambda 6 → 7'],
+      ['evaluate', 'Run', 'segment changes'],
+    ],
+  );
+});
+
+test('a stage with edits of its own names them beside its upstream', () => {
+  const edited = plan({ losses: { lorm: { enabled: false } }, evaluation: { flips: true } });
+  const [, , segment, evaluate] = shorten(edited, [], previousOf(plan()));
+  assert.equal(segment, ['segment', 'Run', 'losses.lorm removed']);
+  assert.equal(evaluate, ['evaluate', 'Run', 'evaluation.flips false → true', 'segment changes']);
+});
+
+test('an unfinished stage goes on, a deleted one runs again', () => {
+  const made = plan();
+  const [classify, label] = shorten(made, [['classify', { kind: 'Interrupted', failures: 0, interruptions: 0 }]], previousOf(made));
+  assert.equal(classify, ['classify', 'Resume', 'unfinished; goes on from its last checkpoint']);
+  assert.equal(label, ['pseudo-label', 'Run', 'its artifacts are not there']);
+});
+
+test('a stage that is left out says why', () => {
+  const scribblesOnly = plan({ losses: { pseudoLabel: { enabled: false }, classDistance: { enabled: false }, lorm: { enabled: false } } });
+  const [first] = shorten(scribblesOnly, [], new Map());
+  assert.equal(first, ['classify', 'Omit', 'no loss term uses pseudo-labels']);
+});
+
+test.run();
