@@ -63,7 +63,12 @@ function listValues(values: readonly ValueUse[], show: (value: number) => string
   return shown.join(', ') + (values.length > shown.length ? ` and ${values.length - shown.length} more` : '');
 }
 
-function explain(format: MaskFormat, values: readonly ValueUse[], folder: string): { ready: boolean; explanation: string } {
+function explain(
+  format: MaskFormat,
+  values: readonly ValueUse[],
+  readable: boolean,
+  folder: string,
+): { ready: boolean; explanation: string } {
   switch (format) {
     case 'None':
       return { ready: false, explanation: 'neither PNG nor XML files; masks must be PNGs, since JPEG changes the values' };
@@ -87,7 +92,7 @@ function explain(format: MaskFormat, values: readonly ValueUse[], folder: string
       const kind = format === 'Index' ? 'index PNGs' : 'grey PNGs';
       try {
         const { indexOf, explanation } = guessValueMap(new Map(values.map(({ value, pixels }) => [value, pixels])), undefined, folder);
-        const ready = [...indexOf].every(([value, index]) => value === index);
+        const ready = readable && values.every(({ value }) => indexOf.get(value) === value);
         const advice = ready ? '' : '; `cdsp import` converts them';
         return { ready, explanation: `${kind} with the values ${numbers}: ${explanation}${advice}` };
       } catch (error) {
@@ -109,6 +114,7 @@ export async function inspectMasks(folder: string): Promise<MaskInspection> {
   const chosen = spread(files, MOST_FILES);
   const formats = new Set<MaskFormat>();
   const tally = createTally();
+  let readable = true;
   for (const name of chosen) {
     if (/\.xml$/i.test(name)) {
       formats.add('Strokes');
@@ -116,11 +122,12 @@ export async function inspectMasks(folder: string): Promise<MaskInspection> {
     }
     const mask = await readMask(join(folder, name));
     formats.add(mask.kind);
+    readable &&= mask.isIndexPng;
     tally.add(name, countValues(mask));
   }
-  // A colour mask that shows nothing but black, grey or white looks grey.
-  if (formats.has('Colour')) formats.delete('Grey');
+  // A colour mask that shows nothing but black, grey or white looks grey, and some tools write a palette only where they need one.
+  if (formats.has('Colour') || formats.has('Index')) formats.delete('Grey');
   const format = formats.size > 1 ? 'Mixed' : ([...formats][0] ?? 'None');
   const values = tally.values();
-  return { format, files: files.length, examined: chosen.length, values, ...explain(format, values, folder) };
+  return { format, files: files.length, examined: chosen.length, values, ...explain(format, values, readable, folder) };
 }

@@ -16,8 +16,8 @@ export interface MaskPixels {
   readonly width: number;
   readonly height: number;
   readonly data: Uint32Array;
-  /** Whether some pixels are transparent. */
-  readonly transparent: boolean;
+  /** Whether the file is one that training reads: a palette PNG, or greyscale of 8 bits. */
+  readonly isIndexPng: boolean;
 }
 
 /** A pixel counts as drawn from this alpha (0..255) on. */
@@ -71,18 +71,18 @@ export function decodeMask(bytes: Uint8Array, file: string, asColours = false): 
   }
   const { width, height, depth, channels, palette } = png;
   if (depth === 16) throw new BadInputError('this PNG has 16 bits a sample; save the mask with 8', { file });
+  const isIndexPng = channels === 1 && (palette !== undefined || depth === 8);
   const single = channels === 1 ? (depth < 8 ? unpack(png) : Uint32Array.from(png.data)) : undefined;
   if (single !== undefined && !asColours) {
-    return { kind: palette === undefined ? 'Grey' : 'Index', width, height, data: single, transparent: false };
+    return { kind: palette === undefined ? 'Grey' : 'Index', width, height, data: single, isIndexPng };
   }
   let colours: Uint32Array;
   if (single === undefined) colours = joinSamples(png);
   else if (palette !== undefined) colours = colourise(single, png);
   else colours = single.map((value) => value * 0x010101);
-  const transparent = colours.includes(TRANSPARENT);
-  if (asColours || !colours.every(isGrey)) return { kind: 'Colour', width, height, data: colours, transparent };
+  if (asColours || !colours.every(isGrey)) return { kind: 'Colour', width, height, data: colours, isIndexPng };
   const data = colours.map((colour) => (colour === TRANSPARENT ? TRANSPARENT : colour & 255));
-  return { kind: 'Grey', width, height, data, transparent };
+  return { kind: 'Grey', width, height, data, isIndexPng };
 }
 
 /** Reads a mask, see decodeMask. */
