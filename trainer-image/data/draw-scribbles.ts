@@ -82,7 +82,7 @@ export function drawScribbles(mask: LabelMap, options: ScribbleOptions): LabelMa
   const strokes: PlannedStroke[] = chooseParts(mask).map(({ label, pixels }) => {
     const region = createRegion(mask, pixels);
     const path = findPath(region, random);
-    const share = label === 0 ? 0.45 + 0.4 * random() : 0.6 + 0.35 * random();
+    const share = label === 0 ? 0.45 + 0.4 * random() : 0.65 + 0.35 * random();
     return { label, region, path, place: 0.25 + 0.5 * random(), points: Math.max(1, Math.round(path.length * share)) };
   });
   const wanted = strokes.reduce((sum, { points }) => sum + points * width, 0);

@@ -192,7 +192,7 @@ export function findPath(region: Region, random: Random): Point[] {
   // Deeper than this counts as the middle: large regions are not confined to their one deepest line.
   const middle = Math.max(1, Math.min(depth[deepest], 5 * 0.12 * Math.max(region.width, region.height)));
   const price = priceOf(grid, middle, random);
-  const isEnd = (pixel: number) => depth[pixel] >= 0.55 * middle;
+  const isEnd = (pixel: number) => depth[pixel] >= 0.45 * middle;
   const farEnds = (from: number, share: number): [Reached, number] => {
     const reached = cheapestWays(grid, price, from);
     const ends = reached.order.filter(isEnd);

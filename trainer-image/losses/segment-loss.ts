@@ -67,6 +67,6 @@ export function segmentLoss(input: SegmentLossInput): { total: Scalar; terms: Ma
     },
   };
   const terms = new Map(LOSS_TERMS.filter((term) => weights[term] > 0).map((term) => [term, compute[term]()]));
-  const weighted = [...terms].map(([term, value]) => tf.mul(value, weights[term]));
+  const weighted = [...terms].map(([term, value]) => tf.mul<Scalar>(value, weights[term]));
   return { total: weighted.length === 0 ? tf.scalar(0) : tf.addN(weighted), terms };
 }

@@ -51,61 +51,42 @@ const DEPTHWISE: Kernels = {
   backpropFilter: 'DepthwiseConv2dNativeBackpropFilter',
 };
 
+/** Anything with a tensor's shape. */
+export interface HasShape {
+  readonly shape: readonly number[];
+}
+
 /** A convolution of one geometry: forward and both gradients, as plain functions outside the gradient tape. */
 export interface ConvKernel {
   /** x [B, H, W, C], kernel [k, k, C, D] (depthwise: [k, k, C, 1]) → [B, H', W', D]. */
   forward(x: Tensor, kernel: Tensor): Tensor4D;
-  inputGradient(x: Tensor, kernel: Tensor, dy: Tensor): Tensor4D;
+  /** Of x only the shape is read. */
+  inputGradient(x: HasShape, kernel: Tensor, dy: Tensor): Tensor4D;
   kernelGradient(x: Tensor, kernel: Tensor, dy: Tensor): Tensor4D;
 }
 
-/** Space-to-batch turns a dilated convolution into a plain one; TensorFlow has no gradient kernel for dilated depthwise ones. */
-interface SpaceToBatch {
-  readonly block: [number, number];
-  readonly paddings: [[number, number], [number, number]];
-  readonly crops: [[number, number], [number, number]];
-}
-
-function spaceToBatchPlan(height: number, width: number, size: number, dilation: number): SpaceToBatch {
-  const before = (dilation * (size - 1)) / 2;
-  const extra = (length: number) => (dilation - ((length + 2 * before) % dilation)) % dilation;
-  return {
-    block: [dilation, dilation],
-    paddings: [
-      [before, before + extra(height)],
-      [before, before + extra(width)],
-    ],
-    crops: [
-      [0, extra(height)],
-      [0, extra(width)],
-    ],
-  };
-}
-
+/**
+ * A dilated convolution as a plain one on the d·d interleaved sub-grids (space-to-batch): TensorFlow has no gradient kernel for
+ * dilated depthwise convolutions. Zeros outside a sub-grid are those of SAME padding, so only the size is rounded up to a
+ * multiple of d.
+ */
 function dilatedKernel(kernels: Kernels, dilation: number, depthwise: boolean): ConvKernel {
-  const attributes = convAttributes({ stride: 1, dilation: 1, padding: 0 }, 'VALID', depthwise);
-  const plan = (x: Tensor, kernel: Tensor) => spaceToBatchPlan(x.shape[1]!, x.shape[2]!, kernel.shape[0], dilation);
-  const spread = (x: Tensor, { block, paddings }: SpaceToBatch) => tf.spaceToBatchND(x as Tensor4D, block, paddings);
-  /** The gradient of the batch-to-space at the end: dy padded by zeros where the forward pass cropped. */
-  const spreadGradient = (dy: Tensor, { block, crops }: SpaceToBatch) => tf.spaceToBatchND(dy as Tensor4D, block, crops);
+  const plain = plainKernel(kernels, { stride: 1, dilation: 1, padding: 'same' }, 'SAME', depthwise);
+  const block: [number, number] = [dilation, dilation];
+  const extra = (x: HasShape): [[number, number], [number, number]] => [
+    [0, (dilation - (x.shape[1] % dilation)) % dilation],
+    [0, (dilation - (x.shape[2] % dilation)) % dilation],
+  ];
+  const split = (x: Tensor) => tf.spaceToBatchND(x as Tensor4D, block, extra(x));
+  const join = (parts: Tensor4D, like: HasShape) => tf.batchToSpaceND(parts, block, extra(like));
   return {
-    forward: (x, kernel) =>
-      tf.tidy(() => {
-        const p = plan(x, kernel);
-        return tf.batchToSpaceND(execute<Tensor4D>(kernels.forward, attributes, [spread(x, p), kernel]), p.block, p.crops);
-      }),
+    forward: (x, kernel) => tf.tidy(() => join(plain.forward(split(x), kernel), x)),
     inputGradient: (x, kernel, dy) =>
       tf.tidy(() => {
-        const p = plan(x, kernel);
-        const spreadShape = spread(x, p).shape;
-        const gradient = execute<Tensor4D>(kernels.backpropInput, attributes, [shapeTensor(spreadShape), kernel, spreadGradient(dy, p)]);
-        return tf.batchToSpaceND(gradient, p.block, p.paddings);
+        const parts = split(dy);
+        return join(plain.inputGradient({ shape: [...parts.shape.slice(0, 3), x.shape[3]] }, kernel, parts), x);
       }),
-    kernelGradient: (x, kernel, dy) =>
-      tf.tidy(() => {
-        const p = plan(x, kernel);
-        return execute<Tensor4D>(kernels.backpropFilter, attributes, [spread(x, p), shapeTensor(kernel.shape), spreadGradient(dy, p)]);
-      }),
+    kernelGradient: (x, kernel, dy) => tf.tidy(() => plain.kernelGradient(split(x), kernel, split(dy))),
   };
 }
 
@@ -131,7 +112,11 @@ function paddedKernel(inner: ConvKernel, padding: number): ConvKernel {
   return {
     forward: (x, kernel) => tf.tidy(() => inner.forward(pad(x), kernel)),
     inputGradient: (x, kernel, dy) =>
-      tf.tidy(() => tf.slice(inner.inputGradient(pad(x), kernel, dy), [0, padding, padding, 0], x.shape as Tensor4D['shape'])),
+      tf.tidy(() => {
+        const [batch, height, width, channels] = x.shape as Tensor4D['shape'];
+        const padded = { shape: [batch, height + 2 * padding, width + 2 * padding, channels] };
+        return tf.slice(inner.inputGradient(padded, kernel, dy), [0, padding, padding, 0], [batch, height, width, channels]);
+      }),
     kernelGradient: (x, kernel, dy) => tf.tidy(() => inner.kernelGradient(pad(x), kernel, dy)),
   };
 }

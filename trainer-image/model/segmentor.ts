@@ -1,4 +1,5 @@
 import type { BackboneName, SegmentorName } from '../../operator/api/experiment.ts';
+import { EFFICIENTNET_LITE_NORMALISATION, IMAGENET_NORMALISATION, type Normalisation } from '../data/augment.ts';
 import type { Random } from '../data/random.ts';
 import type { LormParameters } from '../losses/lorm.ts';
 import { tf, type Tensor, type Tensor4D } from '../tf.ts';
@@ -37,19 +38,9 @@ export interface Segmentor {
   forward(image: Tensor4D, mode: Mode): { logits: Tensor4D; features: Tensor4D };
 }
 
-/** How an image's bytes become the network's input: (x / 255 − mean) / deviation for each channel. */
-export interface Normalization {
-  readonly mean: readonly [number, number, number];
-  readonly deviation: readonly [number, number, number];
-}
-
-const IMAGENET: Normalization = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
-/** (px − 127) / 128, which the EfficientNet-Lite0 weights were trained with. */
-const LITE: Normalization = { mean: [127 / 255, 127 / 255, 127 / 255], deviation: [128 / 255, 128 / 255, 128 / 255] };
-
 /** The normalisation that a backbone's ImageNet weights expect. */
-export function normalizationOf(backbone: BackboneName): Normalization {
-  return backbone === 'efficientnet-lite0' ? LITE : IMAGENET;
+export function normalisationOf(backbone: BackboneName): Normalisation {
+  return backbone === 'efficientnet-lite0' ? EFFICIENTNET_LITE_NORMALISATION : IMAGENET_NORMALISATION;
 }
 
 /** The output stride of a backbone where the experiment names none. */
@@ -70,12 +61,12 @@ export function createClassifier(settings: NetworkSettings & { classes: number }
   const weight = parameters.linear('classifier.weight', backbone.channels, settings.classes - 1);
   return {
     parameters,
-    forward: (image, mode) => tf.matMul(tf.mean(backbone.forward(image, mode).last, [1, 2]), weight as never),
+    forward: (image, mode) => tf.matMul(tf.mean(backbone.forward(image, mode).last, [1, 2]), weight),
     activation: (image, mode) =>
       tf.tidy(() => {
         const { last } = backbone.forward(image, mode);
         const [batch, height, width, channels] = last.shape;
-        const scores = tf.matMul(tf.reshape(last, [-1, channels]), weight as never);
+        const scores = tf.matMul(tf.reshape(last, [-1, channels]), weight);
         return tf.reshape(tf.relu(scores), [batch, height, width, settings.classes - 1]);
       }),
   };

@@ -63,7 +63,7 @@ export class Sgd {
 
   #assign(name: string, value: Tensor, velocity: Tensor): void {
     const variable = this.#parameters.get(name)!;
-    variable.assign(value as never);
+    variable.assign(value);
     value.dispose();
     this.#velocity.get(name)!.dispose();
     this.#velocity.set(name, tf.keep(velocity));
@@ -71,7 +71,9 @@ export class Sgd {
 
   /** The velocities, for a checkpoint; TensorFlow's layout. */
   export(): NamedArrays {
-    return new Map([...this.#velocity].map(([name, tensor]) => [name, { shape: [...tensor.shape], data: tensor.dataSync<'float32'>().slice() }]));
+    return new Map(
+      [...this.#velocity].map(([name, tensor]) => [name, { shape: [...tensor.shape], data: tensor.dataSync<'float32'>().slice() }]),
+    );
   }
 
   /** Restores what `export` gave. */

@@ -1,0 +1,19 @@
+import { BadInputError } from './errors.ts';
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full; free some space or choose another folder in spec.storage.path. What was complete is kept',
+  EDQUOT: 'the disk quota is used up; free some space or choose another folder in spec.storage.path. What was complete is kept',
+  EACCES: 'the folder cannot be written; change its permissions or choose another one in spec.storage.path',
+  EPERM: 'the folder cannot be written; change its permissions or choose another one in spec.storage.path',
+  EROFS: 'the file system is read-only; choose another folder in spec.storage.path',
+};
+
+/** An error of the file system that a person has to mend, as a BadInputError; undefined for any other error. */
+export function fileSystemError(error: unknown): BadInputError | undefined {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const { code, path } = cause as NodeJS.ErrnoException;
+    const message = code === undefined ? undefined : ADVICE[code];
+    if (message !== undefined) return new BadInputError(message, { file: path, field: 'spec.storage.path', cause: error });
+  }
+  return undefined;
+}

@@ -1,0 +1,78 @@
+// Runs one stage: input in the environment, events as JSON lines on standard output, exit code as the contract says.
+import { watchInterruption } from './parent-watch.ts';
+
+const interruption = watchInterruption();
+
+import { mkdirSync } from 'node:fs';
+import { EXIT, STAGE_ENVIRONMENT, StageInput, type StageEvent, type StageMetrics } from '../operator/api/stage-contract.ts';
+import type { StageName } from '../operator/api/experiment.ts';
+import { BadInputError } from './errors.ts';
+import { fileSystemError } from './file-system-error.ts';
+import { earlierSeconds, noteSeconds, writeManifest } from './manifest.ts';
+import { createStageContext, Interrupted, type StageContext } from './stages/stage-context.ts';
+
+function emit(event: StageEvent): void {
+  process.stdout.write(`${JSON.stringify(event)}\n`);
+}
+
+/** Each stage loads what it needs: pseudo-labels of another method need no TensorFlow. */
+const STAGE_FUNCTIONS: Record<StageName, () => Promise<(context: StageContext) => Promise<StageMetrics>>> = {
+  classify: async () => (await import('./stages/classify.ts')).classify,
+  'pseudo-label': async () => (await import('./stages/pseudo-label.ts')).pseudoLabel,
+  segment: async () => (await import('./stages/segment.ts')).segment,
+  evaluate: async () => (await import('./stages/evaluate.ts')).evaluate,
+};
+
+function readInput(): StageInput {
+  const text = process.env[STAGE_ENVIRONMENT];
+  if (text === undefined) throw new BadInputError(`the environment variable ${STAGE_ENVIRONMENT} is missing`, { field: STAGE_ENVIRONMENT });
+  try {
+    return StageInput.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new BadInputError(`the environment variable ${STAGE_ENVIRONMENT} holds no stage input of version v1`, {
+      field: STAGE_ENVIRONMENT,
+      cause,
+    });
+  }
+}
+
+async function runStage(): Promise<void> {
+  const input = readInput();
+  mkdirSync(input.output, { recursive: true });
+  const context = createStageContext(input, { emit, isStopping: () => interruption.aborted, now: () => performance.now() });
+  const started = performance.now();
+  const before = earlierSeconds(input.output);
+  const seconds = () => before + (performance.now() - started) / 1000;
+  try {
+    if (interruption.aborted) context.stop('stopped before it began');
+    const metrics = await (await STAGE_FUNCTIONS[input.stage]())(context);
+    await writeManifest(input, metrics, seconds());
+    emit({ type: 'result', metrics });
+  } catch (error) {
+    noteSeconds(input.output, seconds());
+    throw error;
+  }
+}
+
+/** What an error means to whoever started the stage. */
+function report(error: unknown): number {
+  if (error instanceof Interrupted) {
+    emit({ type: 'log', level: 'info', message: error.message });
+    return EXIT.interrupted;
+  }
+  const known = error instanceof BadInputError ? error : fileSystemError(error);
+  if (known !== undefined) {
+    emit({ type: 'error', exitCode: EXIT.badInput, message: known.message, file: known.file, field: known.field });
+    return EXIT.badInput;
+  }
+  emit({ type: 'error', exitCode: EXIT.failure, message: error instanceof Error ? error.message : String(error) });
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return EXIT.failure;
+}
+
+try {
+  await runStage();
+  process.exitCode = EXIT.success;
+} catch (error) {
+  process.exitCode = report(error);
+}

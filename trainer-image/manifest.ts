@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Manifest, StageInput, StageMetrics } from '../operator/api/stage-contract.ts';
+import { ARTIFACTS } from './artifacts.ts';
+import { writeJsonAtomically } from './stages/write-json.ts';
+import { TRAINER_VERSION } from './version.ts';
+
+/** Working time of earlier attempts, kept beside the artifacts until the manifest holds it. */
+const TIME_FILE = 'seconds.json';
+/** Files that belong to the run, not to its result. */
+const NOT_RESULTS = new Set<string>([ARTIFACTS.manifest, TIME_FILE, 'inputs.json']);
+
+/** Seconds that earlier attempts at this stage worked. */
+export function earlierSeconds(output: string): number {
+  const file = join(output, TIME_FILE);
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) || 0 : 0;
+}
+
+/** Notes the working time of an attempt that did not finish. */
+export function noteSeconds(output: string, seconds: number): void {
+  writeJsonAtomically(join(output, TIME_FILE), seconds);
+}
+
+async function sha256(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** Completes a stage: lists every artifact with its size and SHA-256, removes checkpoints, writes manifest.json last by rename. */
+export async function writeManifest(input: StageInput, metrics: StageMetrics, seconds: number): Promise<void> {
+  const { output, stage, key, experiment } = input;
+  await rm(join(output, ARTIFACTS.segment.checkpoint), { recursive: true, force: true });
+  const entries = await readdir(output, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.partial'))
+    .map((entry) => join(entry.parentPath, entry.name).slice(output.length + 1))
+    .filter((path) => !NOT_RESULTS.has(path))
+    .sort();
+  const files: Manifest['files'] = [];
+  for (const path of paths) files.push({ path, size: (await stat(join(output, path))).size, sha256: await sha256(join(output, path)) });
+  const manifest: Manifest = { version: 'v1', stage, key, experiment, trainer: TRAINER_VERSION, seconds, metrics, files };
+  writeJsonAtomically(join(output, ARTIFACTS.manifest), manifest);
+  await rm(join(output, TIME_FILE), { force: true });
+}

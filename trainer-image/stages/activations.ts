@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
+import { ARTIFACTS } from '../artifacts.ts';
+import { readImage, readImageSize } from '../data/images.ts';
+import { writeIndexPng } from '../data/index-png.ts';
+import { createRandom } from '../data/random.ts';
+import type { Dataset, Sample } from '../data/types.ts';
+import { BadInputError } from '../errors.ts';
+import { activationMaps } from '../evaluation/inference.ts';
+import { createClassifier, defaultOutputStride, normalisationOf } from '../model/segmentor.ts';
+import { loadWeights } from '../model/weights/match-weights.ts';
+import type { ActivationMaps } from '../pseudo-labels/worker.ts';
+import type { StageContext } from './stage-context.ts';
+
+/** The classifier of stage 1 as a source of class activation maps. */
+export interface ActivationSource {
+  /** Maps of the given foreground classes (1..K-1), averaged over the experiment's scales and flips. */
+  activations(sample: Sample, classIndices: readonly number[]): Promise<ActivationMaps>;
+  /** Writes a pseudo-label that is 255 everywhere: nothing is known about an image without a scribble. */
+  writeUnknown(sample: Sample, labels: string): Promise<void>;
+  dispose(): void;
+}
+
+export function openActivationSource(dataset: Dataset, context: StageContext): ActivationSource {
+  const { classify } = context.input.upstream;
+  if (classify === undefined) throw new BadInputError('pseudo-label needs a classify stage', { field: 'upstream.classify' });
+  const { backbone, outputStride = defaultOutputStride(backbone) } = context.spec.model;
+  const model = { backbone, outputStride: outputStride as 8 | 16, classes: dataset.classes.length };
+  const network = createClassifier(model, createRandom(0));
+  network.parameters.load(loadWeights(join(classify, ARTIFACTS.classify.weights), network.parameters.expected()).arrays);
+  const { scales, flips } = context.spec.pseudoLabels;
+  const settings = { scales, flips, normalisation: normalisationOf(backbone) };
+  return {
+    activations: async (sample, classIndices) => activationMaps(network, await readImage(sample.image), classIndices, settings),
+    writeUnknown: async (sample, labels) => {
+      const size = await readImageSize(sample.image);
+      await writeIndexPng(join(labels, `${sample.id}.png`), { ...size, data: new Uint8Array(size.width * size.height).fill(IGNORE_INDEX) });
+    },
+    dispose: () => network.parameters.dispose(),
+  };
+}

@@ -1,0 +1,173 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StageMetrics } from '../../operator/api/stage-contract.ts';
+import { ARTIFACTS } from '../artifacts.ts';
+import { chooseExamples } from '../data/example-choice.ts';
+import type { Sample } from '../data/types.ts';
+import { createWorkerPool, type WorkerPool } from '../data/worker-pool.ts';
+import { createConfusion } from '../evaluation/confusion.ts';
+import { chooseThreshold, createThresholdScores, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
+import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/worker.ts';
+import { adoptExternalLabels } from './external-labels.ts';
+import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-data.ts';
+import type { StageContext } from './stage-context.ts';
+import { writeJsonAtomically } from './write-json.ts';
+
+const WORKERS = 2;
+/** Images with a heat map, for the report's gallery. */
+const EXAMPLES = 6;
+/** Labels that may be under way while the network goes on. */
+const AHEAD = 4 * WORKERS;
+const WORKER_MODULE = new URL('../pseudo-labels/worker.ts', import.meta.url).href;
+
+/** Stage 2: class activation maps, or another method's labels, become pseudo-labels. */
+export async function pseudoLabel(context: StageContext): Promise<StageMetrics> {
+  const dataset = await openStageDataset(context);
+  const survey = await surveyStageScribbles(dataset, context);
+  const labels = join(context.output, ARTIFACTS.pseudoLabel.labels);
+  const heatMaps = join(context.output, ARTIFACTS.pseudoLabel.heatMaps);
+  for (const folder of [labels, heatMaps]) mkdirSync(folder, { recursive: true });
+  const counts = { images: dataset.train.length, imagesWithoutScribble: survey.unannotated.length };
+  if (context.spec.pseudoLabels.source === 'External') {
+    const quality = await adoptExternalLabels(dataset, labels, context);
+    writeJsonAtomically(join(context.output, ARTIFACTS.pseudoLabel.quality), { quality, ...counts });
+    return { ...counts, meanIou: quality?.external ?? null };
+  }
+
+  const started = performance.now();
+  const { openActivationSource } = await import('./activations.ts');
+  const source = openActivationSource(dataset, context);
+  const unannotated = new Set(survey.unannotated);
+  const annotated = dataset.train.filter(({ id }) => !unannotated.has(id));
+  const classesOf = (id: string) =>
+    [...(survey.imageLabels.get(id) as Float32Array)].flatMap((value, index) => (value > 0 ? [index + 1] : []));
+  const settings: PseudoLabelContext = {
+    classes: dataset.classes,
+    settings: context.spec.pseudoLabels,
+    degradation: degradationOf(context.spec),
+    labels,
+    heatMaps,
+  };
+  const activations = cachedActivations((sample) => source.activations(sample, classesOf(sample.id)));
+  const choice = await thresholdFor(annotated, activations, settings, context);
+  const examples = new Set(
+    chooseExamples(
+      annotated.map(({ id }) => ({ id, classes: classesOf(id) })),
+      EXAMPLES,
+    ),
+  );
+  for (const sample of dataset.train.filter(({ id }) => unannotated.has(id))) await source.writeUnknown(sample, labels);
+  const quality = await writeLabels(annotated, activations, { ...settings, threshold: choice.threshold, examples }, context);
+  source.dispose();
+  writeJsonAtomically(join(context.output, ARTIFACTS.pseudoLabel.quality), {
+    threshold: choice.threshold,
+    candidates: choice.curve,
+    quality,
+    ...counts,
+  });
+  return {
+    ...counts,
+    threshold: choice.threshold,
+    agreement: choice.agreement,
+    meanIou: quality?.refined ?? quality?.plain ?? null,
+    secondsPerImage: (performance.now() - started) / 1000 / Math.max(1, annotated.length),
+  };
+}
+
+/** Bytes of activation maps that are kept between choosing the threshold and labelling; the rest is computed again. */
+const CACHE_BYTES = 2 ** 30;
+
+function cachedActivations(compute: (sample: Sample) => Promise<ActivationMaps>): (sample: Sample) => Promise<ActivationMaps> {
+  const cache = new Map<string, ActivationMaps>();
+  let bytes = 0;
+  return async (sample) => {
+    const known = cache.get(sample.id);
+    if (known !== undefined) return known;
+    const maps = await compute(sample);
+    bytes += maps.planes.reduce((sum, plane) => sum + plane.byteLength, 0);
+    if (bytes <= CACHE_BYTES) cache.set(sample.id, maps);
+    return maps;
+  };
+}
+
+/** Hands tasks to a pool without letting more than AHEAD of them wait; results come in the tasks' order. */
+async function* throughPool<Task, Result>(pool: WorkerPool<Task, Result>, tasks: AsyncIterable<Task>): AsyncGenerator<Result> {
+  const started: Promise<Result>[] = [];
+  for await (const task of tasks) {
+    const result = pool.run(task);
+    result.catch(() => undefined); // reported at its turn
+    started.push(result);
+    if (started.length >= AHEAD) yield await (started.shift() as Promise<Result>);
+  }
+  while (started.length > 0) yield await (started.shift() as Promise<Result>);
+}
+
+/** The background threshold: given, or the candidate that agrees best with the scribbles. */
+async function thresholdFor(
+  samples: readonly Sample[],
+  activations: (sample: Sample) => Promise<ActivationMaps>,
+  settings: PseudoLabelContext,
+  context: StageContext,
+): Promise<Pick<ThresholdChoice, 'threshold' | 'agreement' | 'curve'>> {
+  const { backgroundThreshold, thresholdCandidates } = context.spec.pseudoLabels;
+  if (backgroundThreshold !== undefined) return { threshold: backgroundThreshold, agreement: null, curve: [] };
+  const scores = createThresholdScores(thresholdCandidates, settings.classes.length);
+  const pool = createWorkerPool<ScoreTask, readonly Float64Array[]>(
+    { module: WORKER_MODULE, job: 'scoreThresholds', context: settings },
+    WORKERS,
+  );
+  async function* tasks(): AsyncGenerator<ScoreTask> {
+    for (const sample of samples) yield { sample, activations: await activations(sample) };
+  }
+  try {
+    let done = 0;
+    for await (const counts of throughPool(pool, tasks())) {
+      scores.merge(counts);
+      if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${done} of ${samples.length} images`);
+      context.progress({ label: 'threshold', done: ++done, total: 2 * samples.length, unit: 'image' });
+    }
+  } finally {
+    await pool.close();
+  }
+  const choice = chooseThreshold(scores);
+  context.log(`background threshold ${choice.threshold}, chosen on the scribbles`);
+  return choice;
+}
+
+interface LabelSettings extends PseudoLabelContext {
+  readonly threshold: number;
+  readonly examples: ReadonlySet<string>;
+}
+
+/** Writes the labels; returns their mIoU against the training masks where all results had one. */
+async function writeLabels(
+  samples: readonly Sample[],
+  activations: (sample: Sample) => Promise<ActivationMaps>,
+  { threshold, examples, ...settings }: LabelSettings,
+  context: StageContext,
+): Promise<Record<string, number | null> | null> {
+  const pool = createWorkerPool<LabelTask, LabelResult>({ module: WORKER_MODULE, job: 'makePseudoLabel', context: settings }, WORKERS);
+  async function* tasks(): AsyncGenerator<LabelTask> {
+    for (const sample of samples) yield { sample, activations: await activations(sample), threshold, heatMap: examples.has(sample.id) };
+  }
+  const [plain, final] = [createConfusion(settings.classes.length), createConfusion(settings.classes.length)];
+  const first = context.spec.pseudoLabels.backgroundThreshold === undefined ? samples.length : 0;
+  let [done, withTruth] = [0, 0];
+  try {
+    for await (const { quality } of throughPool(pool, tasks())) {
+      done++;
+      if (quality !== undefined) {
+        withTruth++;
+        plain.merge(quality.plain);
+        final.merge(quality.final);
+      }
+      if (context.isStopping()) context.stop(`stopped after ${done} of ${samples.length} labels`);
+      context.progress({ label: 'labels', done: first + done, total: first + samples.length, unit: 'image' });
+    }
+  } finally {
+    await pool.close();
+  }
+  if (withTruth === 0) return null;
+  const name = context.spec.pseudoLabels.refinement.method === 'None' ? 'painted' : 'refined';
+  return { plain: plain.meanIou(), [name]: final.meanIou() };
+}

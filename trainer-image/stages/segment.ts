@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { LOSS_TERMS } from '../../operator/api/experiment.ts';
+import type { ExperimentSpec } from '../../operator/api/experiment.ts';
+import type { StageMetrics } from '../../operator/api/stage-contract.ts';
+import { ARTIFACTS } from '../artifacts.ts';
+import { createTrainingLoader, type LoaderFields, type TrainingBatch } from '../data/loader.ts';
+import { createRandom } from '../data/random.ts';
+import { createConfusion } from '../evaluation/confusion.ts';
+import { predictImage } from '../evaluation/inference.ts';
+import { readImage } from '../data/images.ts';
+import { readIndexPng } from '../data/index-png.ts';
+import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
+import { createSegmentor, defaultOutputStride, normalisationOf } from '../model/segmentor.ts';
+import { writeSafetensors } from '../model/weights/safetensors.ts';
+import { tf, type Tensor, type Tensor4D } from '../tf.ts';
+import { History } from '../training/history.ts';
+import { train } from '../training/train.ts';
+import { loadInitialWeights } from './initial-weights.ts';
+import { modelMetadata } from './model-metadata.ts';
+import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-data.ts';
+import type { StageContext } from './stage-context.ts';
+
+interface ValidationLine {
+  readonly epoch: number;
+  readonly step: number;
+  readonly meanIou: number | null;
+  readonly iou: readonly (number | null)[];
+}
+
+/** The maps that the enabled loss terms need. */
+function loaderFields({ losses }: ExperimentSpec, pseudoLabels: string | undefined): LoaderFields {
+  const isOn = (term: (typeof LOSS_TERMS)[number]) => losses[term].enabled && losses[term].weight > 0;
+  return {
+    scribble: isOn('scribble'),
+    ...(isOn('pseudoLabel') || isOn('lorm') || isOn('classDistance') ? { pseudoLabels } : {}),
+    ...(isOn('scribbleDistance') ? { scribbleDistance: losses.scribbleDistance.lambda } : {}),
+    ...(isOn('classDistance') ? { classDistance: losses.classDistance.lambda } : {}),
+  };
+}
+
+function supervisionOf(batch: TrainingBatch, shape: [number, number, number]): Supervision {
+  const toTensor = (map: Uint8Array | undefined): Tensor | undefined =>
+    map === undefined ? undefined : tf.tensor(new Int32Array(map), shape, 'int32');
+  return {
+    scribble: toTensor(batch.scribble),
+    pseudoLabel: toTensor(batch.pseudoLabel),
+    scribbleDistance: toTensor(batch.scribbleDistance),
+    classDistance: toTensor(batch.classDistance),
+  };
+}
+
+/** Stage 3: trains the segmentor on scribbles and pseudo-labels together. */
+export async function segment(context: StageContext): Promise<StageMetrics> {
+  const { spec } = context;
+  const { backbone, segmentor, outputStride = defaultOutputStride(backbone) } = spec.model;
+  const settings = spec.segment;
+  const dataset = await openStageDataset(context);
+  const survey = await surveyStageScribbles(dataset, context);
+  const { pseudoLabel } = context.input.upstream;
+  const labels = pseudoLabel === undefined ? undefined : join(pseudoLabel, ARTIFACTS.pseudoLabel.labels);
+  const lorm = spec.losses.lorm.enabled && spec.losses.lorm.weight > 0;
+  const model = { backbone, segmentor, outputStride: outputStride as 8 | 16, classes: dataset.classes.length, lorm };
+  const network = createSegmentor(model, createRandom(context.seed, 'segmentor'));
+  loadInitialWeights(network.parameters, context);
+  const normalisation = normalisationOf(backbone);
+  const shape: [number, number, number] = [settings.batchSize, settings.cropSize, settings.cropSize];
+
+  let validation: History<ValidationLine> | undefined;
+  const validate = async (epoch: number, step: number): Promise<number | undefined> => {
+    if (settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
+    const confusion = createConfusion(dataset.classes.length);
+    for (const sample of dataset.val) {
+      const truth = await readIndexPng(sample.mask as string);
+      confusion.add(truth.data, predictImage(network, await readImage(sample.image), { scales: [1], flips: false, normalisation }).data);
+    }
+    const meanIou = confusion.meanIou();
+    validation?.add({ epoch, step, meanIou, iou: confusion.iou() });
+    validation?.flush();
+    return meanIou ?? undefined;
+  };
+
+  const result = await train(
+    {
+      parameters: network.parameters,
+      settings,
+      field: 'spec.segment',
+      files: ARTIFACTS.segment,
+      openLoader: (startStep) => {
+        validation = new History<ValidationLine>(join(context.output, ARTIFACTS.segment.validation), startStep);
+        return createTrainingLoader({
+          samples: dataset.train,
+          classes: dataset.classes,
+          fields: loaderFields(spec, labels),
+          batchSize: settings.batchSize,
+          cropSize: settings.cropSize,
+          augmentation: settings.augmentation,
+          normalisation,
+          epochs: settings.epochs,
+          seed: context.seed,
+          degradation: degradationOf(spec),
+          startStep,
+        });
+      },
+      forward: (batch, mode, totalSteps) => {
+        const image = tf.tensor(batch.images, [...shape, 3]) as Tensor4D;
+        const { logits, features } = network.forward(image, mode);
+        return segmentLoss({
+          logits,
+          features,
+          size: [settings.cropSize, settings.cropSize],
+          supervision: supervisionOf(batch, shape),
+          weights: termWeights(spec.losses, batch.step, totalSteps),
+          labelSmoothing: spec.losses.pseudoLabel.labelSmoothing,
+          lorm: network.lorm,
+        });
+      },
+      afterEpoch: validate,
+    },
+    context,
+  );
+  const metadata = modelMetadata({ ...model, classes: [...dataset.classes] });
+  writeSafetensors(join(context.output, ARTIFACTS.segment.weights), network.parameters.export(), metadata);
+  network.parameters.dispose();
+  return {
+    loss: result.loss,
+    steps: result.steps,
+    images: dataset.train.length,
+    imagesWithoutScribble: survey.unannotated.length,
+    dataWaitShare: result.seconds === 0 ? 0 : result.waitedSeconds / result.seconds,
+  };
+}

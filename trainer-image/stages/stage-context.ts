@@ -1,0 +1,58 @@
+import type { ExperimentSpec } from '../../operator/api/experiment.ts';
+import type { StageEvent, StageInput } from '../../operator/api/stage-contract.ts';
+
+/** Thrown to end a stage that can be resumed (exit code 75). */
+export class Interrupted extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'Interrupted';
+  }
+}
+
+type Progress = Omit<Extract<StageEvent, { type: 'progress' }>, 'type'>;
+
+/** What a stage gets from its surroundings: its input, where to report, and whether to stop. */
+export interface StageContext {
+  readonly input: StageInput;
+  readonly spec: ExperimentSpec;
+  readonly seed: number;
+  /** The stage's own folder. */
+  readonly output: string;
+  log(message: string, level?: 'info' | 'warning'): void;
+  /** Reports progress; too frequent reports are thinned, the last one of a stage never. */
+  progress(progress: Progress): void;
+  /** Whether the process was told to stop; the stage then keeps a checkpoint and calls `stop`. */
+  isStopping(): boolean;
+  stop(message: string): never;
+}
+
+const PROGRESS_INTERVAL_MS = 200;
+
+export interface ContextPorts {
+  emit(event: StageEvent): void;
+  isStopping(): boolean;
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+}
+
+/** Builds a stage's context. */
+export function createStageContext(input: StageInput, ports: ContextPorts): StageContext {
+  let last = -Infinity;
+  return {
+    input,
+    spec: input.spec,
+    seed: input.spec.seed,
+    output: input.output,
+    log: (message, level = 'info') => ports.emit({ type: 'log', level, message }),
+    progress: (progress) => {
+      const now = ports.now();
+      if (now - last < PROGRESS_INTERVAL_MS && progress.done < progress.total) return;
+      last = now;
+      ports.emit({ type: 'progress', ...progress });
+    },
+    isStopping: () => ports.isStopping(),
+    stop: (message) => {
+      throw new Interrupted(message);
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import { dirname } from 'node:path';
+import type { ExperimentSpec } from '../../operator/api/experiment.ts';
+import { openDataset } from '../data/dataset.ts';
+import type { Degradation } from '../data/degrade.ts';
+import { ensureScenes } from '../data/generator/ensure-scenes.ts';
+import { surveyScribbles, type ScribbleSurvey } from '../data/survey.ts';
+import type { Dataset } from '../data/types.ts';
+import type { StageContext } from './stage-context.ts';
+
+/** The storage root of a stage's folder `<root>/stages/<stage>/<key>`. */
+export function storageRoot(output: string): string {
+  return dirname(dirname(dirname(output)));
+}
+
+/** The data set of an experiment; generated scenes are made on first use and kept under the storage root, beside the stages. */
+export async function openExperimentDataset(dataset: ExperimentSpec['dataset'], root: string): Promise<Dataset> {
+  if (dataset.generator === undefined) return openDataset(dataset);
+  const folder = {
+    path: await ensureScenes(dataset.generator, root),
+    images: 'JPEGImages',
+    scribbles: 'Scribbles',
+    masks: 'SegmentationClass',
+    trainSplit: 'ImageSets/Segmentation/train.txt',
+    valSplit: 'ImageSets/Segmentation/val.txt',
+  };
+  return openDataset({ folder, classes: dataset.classes });
+}
+
+/** The data set of the stage's experiment. */
+export function openStageDataset(context: StageContext): Promise<Dataset> {
+  return openExperimentDataset(context.spec.dataset, storageRoot(context.output));
+}
+
+/** The scribbles' degradation with the seed that decides it; undefined where there is none. */
+export function degradationOf(spec: ExperimentSpec): (Degradation & { seed: number }) | undefined {
+  const { shrink, drop } = spec.scribbles;
+  return shrink === 0 && drop === 0 ? undefined : { shrink, drop, seed: spec.seed };
+}
+
+/** Surveys the scribbles and says what a person should know about them. */
+export async function surveyStageScribbles(dataset: Dataset, context: StageContext): Promise<ScribbleSurvey> {
+  const survey = await surveyScribbles(dataset, degradationOf(context.spec));
+  const share = (100 * survey.annotatedShare).toFixed(2);
+  context.log(`${dataset.train.length} training images, ${share} % of their pixels scribbled, ${dataset.classes.length} classes`);
+  if (survey.unannotated.length > 0) {
+    const some = survey.unannotated.slice(0, 3).join(', ');
+    context.log(
+      `${survey.unannotated.length} training images have no scribble at all (${some}${survey.unannotated.length > 3 ? ', …' : ''})`,
+      'warning',
+    );
+  }
+  return survey;
+}

@@ -1,0 +1,42 @@
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+
+/**
+ * A JSON-lines file that grows with the training. After an interruption the lines at and after the step that the training goes
+ * on with are dropped, so the file ends up as in an uninterrupted run.
+ */
+export class History<Line extends { readonly step: number }> {
+  readonly #file: string;
+  #pending: string[] = [];
+
+  constructor(file: string, startStep: number) {
+    this.#file = file;
+    if (!existsSync(file)) return;
+    const kept = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => isBefore(line, startStep));
+    const temporary = `${file}.partial`;
+    writeFileSync(temporary, kept.map((line) => `${line}\n`).join(''));
+    renameSync(temporary, file);
+  }
+
+  add(line: Line): void {
+    this.#pending.push(`${JSON.stringify(line)}\n`);
+  }
+
+  /** Writes what was added; before every checkpoint, so that no line of a finished step is lost. */
+  flush(): void {
+    if (this.#pending.length === 0) return;
+    appendFileSync(this.#file, this.#pending.join(''));
+    this.#pending = [];
+  }
+}
+
+/** Whether a line belongs to an earlier step; a line cut short by a crash does not. */
+function isBefore(line: string, startStep: number): boolean {
+  if (line === '') return false;
+  try {
+    return (JSON.parse(line) as { step: number }).step < startStep;
+  } catch {
+    return false;
+  }
+}

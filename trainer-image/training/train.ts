@@ -1,0 +1,145 @@
+import { join } from 'node:path';
+import type { TrainingSettings } from '../../operator/api/experiment.ts';
+import type { TrainingBatch, TrainingLoader } from '../data/loader.ts';
+import { BadInputError } from '../errors.ts';
+import type { Mode } from '../model/layers.ts';
+import type { ParameterStore } from '../model/parameters.ts';
+import type { StageContext } from '../stages/stage-context.ts';
+import { tf, type Scalar, type Tensor, type Variable } from '../tf.ts';
+import { restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { gradientsOf } from './gradients.ts';
+import { History } from './history.ts';
+import { learningRate } from './schedule.ts';
+import { Sgd } from './sgd.ts';
+
+/** One line of history.jsonl. */
+export interface HistoryLine {
+  readonly step: number;
+  readonly epoch: number;
+  readonly learningRate: number;
+  readonly loss: number;
+  readonly terms: Readonly<Record<string, number>>;
+}
+
+/** What a training has of its own: the forward pass of a batch to its loss. */
+export interface TrainingTask {
+  readonly parameters: ParameterStore;
+  readonly settings: TrainingSettings;
+  /** Field of the experiment that holds `settings`, for messages. */
+  readonly field: string;
+  /** Names of the files in the stage's folder. */
+  readonly files: { readonly history: string; readonly checkpoint: string };
+  /** Makes the loader that starts at a step. */
+  openLoader(startStep: number): TrainingLoader;
+  /** The batch's loss and its terms (for the record); runs inside the gradient tape. */
+  forward(batch: TrainingBatch, mode: Mode, totalSteps: number): { total: Scalar; terms: ReadonlyMap<string, Scalar> };
+  /** Called after each epoch (from 1), with the parameters as they are then. */
+  afterEpoch?(epoch: number, step: number): Promise<number | undefined>;
+}
+
+export interface TrainingResult {
+  readonly steps: number;
+  readonly loss: number;
+  /** Seconds that this attempt waited for data and worked in all. */
+  readonly waitedSeconds: number;
+  readonly seconds: number;
+}
+
+/** A loss that is not finite ends the stage before it can touch the weights; the last checkpoint stays. */
+function refuseNonFinite(step: number, loss: number, terms: Readonly<Record<string, number>>, field: string): void {
+  if (Number.isFinite(loss)) return;
+  const culprits = Object.keys(terms).filter((term) => !Number.isFinite(terms[term]));
+  const which = culprits.length > 0 ? `term ${culprits.join(', ')}` : 'sum of the terms';
+  const message = `the loss is not finite at step ${step} (${which}: ${culprits.map((term) => terms[term]).join(', ') || loss}); lower the rate or lengthen the warm-up. The last good checkpoint is kept`;
+  throw new BadInputError(message, { field: `${field}.learningRate` });
+}
+
+function commitStatistics(statistics: Map<Variable, Tensor>): void {
+  for (const [variable, value] of statistics) {
+    variable.assign(value);
+    value.dispose();
+  }
+  statistics.clear();
+}
+
+/** Gradient step on one batch. Returns the loss and its terms. Tensors: as many after as before. */
+export function trainStep(
+  task: Pick<TrainingTask, 'parameters' | 'settings' | 'field' | 'forward'>,
+  optimizer: Sgd,
+  trainable: ReadonlyMap<string, Variable>,
+  batch: TrainingBatch,
+  position: { totalSteps: number; rate: number; dropoutSeed: number },
+): { loss: number; terms: Record<string, number> } {
+  const mode: Mode = {
+    training: true,
+    frozenBatchNorm: task.settings.freezeBatchNorm,
+    statistics: new Map(),
+    dropoutSeed: position.dropoutSeed,
+  };
+  const kept = new Map<string, Scalar>();
+  const { loss, gradients } = gradientsOf(() => {
+    const { total, terms } = task.forward(batch, mode, position.totalSteps);
+    for (const [name, value] of terms) kept.set(name, tf.keep(tf.clone(value)));
+    return total;
+  }, trainable);
+  const terms = Object.fromEntries([...kept].map(([name, value]) => [name, value.dataSync()[0]]));
+  const value = loss.dataSync()[0];
+  tf.dispose([loss, ...kept.values()]);
+  try {
+    refuseNonFinite(batch.step, value, terms, task.field);
+    optimizer.step(gradients, position.rate);
+    commitStatistics(mode.statistics);
+  } finally {
+    tf.dispose([...gradients.values(), ...mode.statistics.values()]);
+  }
+  return { loss: value, terms };
+}
+
+/** Trains to the end, from the newest checkpoint in the stage's folder. @throws Interrupted when the context says to stop */
+export async function train(task: TrainingTask, context: StageContext): Promise<TrainingResult> {
+  const { settings, parameters } = task;
+  const trainable = parameters.trainable();
+  const optimizer = new Sgd(trainable, settings);
+  const checkpointFolder = join(context.output, task.files.checkpoint);
+  const startStep = restoreCheckpoint(checkpointFolder, parameters, optimizer);
+  if (startStep > 0) context.log(`resumes at step ${startStep}`);
+  const history = new History<HistoryLine>(join(context.output, task.files.history), startStep);
+  const loader = task.openLoader(startStep);
+  const { stepsPerEpoch, totalSteps } = loader;
+  const schedule = { baseRate: settings.learningRate, epochs: settings.epochs, warmupEpochs: settings.warmupEpochs, stepsPerEpoch };
+  const started = performance.now();
+  const save = (step: number) => {
+    history.flush();
+    writeCheckpoint(checkpointFolder, step, parameters, optimizer);
+  };
+  let loss = NaN;
+  let quality: number | undefined;
+  try {
+    for (let batch = await loader.next(); batch !== undefined; batch = await loader.next()) {
+      const { step, epoch } = batch;
+      const rate = learningRate(step, schedule);
+      const outcome = trainStep(task, optimizer, trainable, batch, { totalSteps, rate, dropoutSeed: context.seed + step });
+      loss = outcome.loss;
+      history.add({ step, epoch, learningRate: rate, ...outcome });
+      context.progress({
+        label: `epoch ${epoch + 1}/${settings.epochs}`,
+        done: step + 1,
+        total: totalSteps,
+        unit: 'step',
+        learningRate: rate,
+        ...outcome,
+        ...(quality === undefined ? {} : { meanIou: quality }),
+      });
+      const isEpochEnd = (step + 1) % stepsPerEpoch === 0;
+      const isStopping = context.isStopping();
+      if (isEpochEnd && task.afterEpoch !== undefined && !isStopping) quality = (await task.afterEpoch(epoch + 1, step)) ?? quality;
+      if (isEpochEnd || isStopping || (step + 1) % settings.checkpointEvery === 0) save(step + 1);
+      if (isStopping) context.stop(`stopped after step ${step + 1} of ${totalSteps}`);
+    }
+    history.flush();
+    return { steps: totalSteps, loss, waitedSeconds: loader.waitedSeconds, seconds: (performance.now() - started) / 1000 };
+  } finally {
+    await loader.close();
+    optimizer.dispose();
+  }
+}
