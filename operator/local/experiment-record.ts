@@ -1,6 +1,7 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { STAGES } from '../api/experiment.ts';
+import { ExperimentSpec, STAGES } from '../api/experiment.ts';
 import type { StageName } from '../api/experiment.ts';
 import type { PreviousStage } from '../plan/forecast.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -14,16 +15,20 @@ import { readInputs, stageFolder } from './stage-folders.ts';
 const Record = z.object({
   version: z.literal('v1'),
   experiment: z.string(),
+  /** With absolute paths, so that a report needs nothing but this folder and the data. */
+  spec: ExperimentSpec.optional().catch(undefined),
   stages: z.array(z.object({ name: z.enum(STAGES), key: z.string() })),
 });
 export type ExperimentRecord = z.output<typeof Record>;
 
-const recordFile = (root: string, experiment: string) => join(root, 'experiments', `${experiment}.json`);
+const FOLDER = 'experiments';
+const recordFile = (root: string, experiment: string) => join(root, FOLDER, `${experiment}.json`);
 
-export function writeRecord(root: string, plan: Plan): void {
+export function writeRecord(root: string, plan: Plan, spec?: ExperimentSpec): void {
   const record: ExperimentRecord = {
     version: 'v1',
     experiment: plan.experiment,
+    spec,
     stages: plan.stages.map(({ name, key }) => ({ name, key })),
   };
   writeJson(recordFile(root, plan.experiment), record);
@@ -31,6 +36,12 @@ export function writeRecord(root: string, plan: Plan): void {
 
 export function readRecord(root: string, experiment: string): ExperimentRecord | undefined {
   return Record.safeParse(readJson(recordFile(root, experiment))).data;
+}
+
+/** Names of the experiments that have run in this folder. */
+export function listRecords(root: string): string[] {
+  const files = existsSync(join(root, FOLDER)) ? readdirSync(join(root, FOLDER)) : [];
+  return files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length));
 }
 
 /** Each stage of the experiment's latest run with what its key was made of. */

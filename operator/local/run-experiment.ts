@@ -10,7 +10,7 @@ import { decide } from '../plan/decide.ts';
 import type { Decision, Observed, Outcome } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
 import type { StageForecast } from '../plan/forecast.ts';
-import { planExperiment } from '../plan/plan.ts';
+import { planExperiment, planUntil } from '../plan/plan.ts';
 import type { Plan } from '../plan/plan.ts';
 import { isComplete } from '../plan/stage-state.ts';
 import type { StageState } from '../plan/stage-state.ts';
@@ -45,6 +45,8 @@ export interface LocalOptions {
 export interface RunOptions extends LocalOptions {
   /** Aborted: stages keep a checkpoint, and the run ends as Interrupted. */
   readonly signal?: AbortSignal;
+  /** The last stage to run; all by default. */
+  readonly until?: StageName;
   /** How long a stage may take to keep its checkpoint, in milliseconds. */
   readonly graceMs?: number;
 }
@@ -177,12 +179,13 @@ export async function runExperiment(experiment: Experiment, options: RunOptions)
   });
   if (lock === undefined) return { outcome: 'Interrupted', exitCode: EXIT.interrupted, storage, stages: [] };
   try {
-    const prepared = await prepare(experiment, options);
-    const { plan } = prepared;
+    const whole = await prepare(experiment, options);
+    const plan = options.until === undefined ? whole.plan : planUntil(whole.plan, options.until);
+    const prepared = { ...whole, plan };
     const runner = createRunner(prepared, options, lock);
     const observed = await runner.observe(plan);
     await announce(prepared, observed, onEvent);
-    writeRecord(storage, plan);
+    writeRecord(storage, whole.plan, whole.experiment.spec);
     try {
       await runToEnd(plan, runner, now, signal);
     } finally {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { BadInputError } from '../../trainer-image/errors.ts';
 import { STAGES } from '../api/experiment.ts';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import { canonicalJson } from './canonical-json.ts';
@@ -79,4 +80,18 @@ export function allUpstream(plan: Plan, name: StageName): PlannedStage[] {
   const stage = plan.stages.find((candidate) => candidate.name === name);
   const direct = plan.stages.filter((candidate) => stage?.dependsOn.includes(candidate.name));
   return [...new Set(direct.flatMap((candidate) => [...allUpstream(plan, candidate.name), candidate]))];
+}
+
+/**
+ * The plan up to a stage: that one and all it rests on.
+ * @throws BadInputError if the experiment has no use for that stage
+ */
+export function planUntil(plan: Plan, last: StageName): Plan {
+  const stage = plan.stages.find(({ name }) => name === last);
+  if (stage === undefined) {
+    const reason = plan.omitted.find((entry) => entry.stage === last)?.reason ?? 'it is not in the plan';
+    throw new BadInputError(`the experiment does not run ${last}: ${reason}; choose another stage`, { field: '--until' });
+  }
+  const wanted = [...allUpstream(plan, last), stage];
+  return { ...plan, stages: plan.stages.filter((candidate) => wanted.includes(candidate)) };
 }

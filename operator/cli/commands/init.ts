@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { BadInputError } from '../../../trainer-image/errors.ts';
+import { commandName } from '../command-name.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { inspectFolder, type FolderFindings } from '../init/inspect-folder.ts';
+import { renderExperiment, type ExperimentDraft } from '../init/render-experiment.ts';
+import { classIndices, convertedFolder, describeFindings, findGaps, quote, type Gap } from '../init/render-findings.ts';
+import { makeSplits } from '../init/splits.ts';
+import { suggestSettings } from '../init/suggest-settings.ts';
+import { writeTextFile } from '../write-text-file.ts';
+
+const NEW_SPLITS = { train: 'ImageSets/Segmentation/train.txt', val: 'ImageSets/Segmentation/val.txt' };
+
+/**
+ * Inspects a data folder and writes an experiment for it.
+ * @returns the exit code: bad input where something has to be done before the experiment can run
+ * @throws BadInputError if there are no images, or the output file exists and `force` is not set
+ */
+export async function initCommand(folder: string, options: { output: string; makeSplits: boolean; force: boolean }): Promise<number> {
+  const root = resolve(folder);
+  const output = resolve(options.output);
+  if (existsSync(output) && !options.force) {
+    throw new BadInputError('the file exists; choose another with --output, or overwrite it with --force', { file: options.output });
+  }
+  const findings = await inspectFolder(root);
+  const { images } = findings;
+  print(`Found in ${folder}:`, ...describeFindings({ ...findings, root: folder }), '');
+  if (images === undefined) {
+    throw new BadInputError('no images (JPEG, PNG or WebP); put them into a sub-folder such as JPEGImages', { file: folder });
+  }
+  const program = commandName(process.cwd(), process.env);
+  const gaps = findGaps({ ...findings, root: folder }, program);
+  const splits = await prepareSplits(findings, images, options.makeSplits, `${program} init ${quote(folder)} --make-splits`);
+  const draft = draftExperiment(findings, images, splits, relativePath(dirname(output), root));
+  await mkdir(dirname(output), { recursive: true });
+  await writeTextFile(output, renderExperiment(draft));
+
+  print(
+    ...splits.notes,
+    `Wrote ${options.output}: ${draft.trainImages} training images, ${draft.settings.segmentEpochs} epochs of segment.`,
+  );
+  if (draft.classesAreGuessed) print('Nothing names the classes; write their names into the file.');
+  const missing = [...gaps, ...splits.gaps];
+  if (missing.length === 0) {
+    print('', `Next: ${program} validate ${quote(options.output)} && ${program} run ${quote(options.output)}`);
+    return EXIT_CODES.success;
+  }
+  print('', 'Missing:', ...missing.flatMap(({ problem, advice }) => [`  - ${problem}`, `    ${advice}`]));
+  return EXIT_CODES.badInput;
+}
+
+type Images = NonNullable<FolderFindings['images']>;
+
+interface PreparedSplits {
+  readonly train: string;
+  readonly val: string;
+  readonly trainImages: number;
+  readonly notes: readonly string[];
+  readonly gaps: readonly Gap[];
+}
+
+/** Uses the lists that are there, or writes new ones when that was asked for. Existing lists are never changed. */
+async function prepareSplits(
+  { root, train, val, scribbles, masks }: FolderFindings,
+  images: Images,
+  write: boolean,
+  command: string,
+): Promise<PreparedSplits> {
+  if (train !== undefined && val !== undefined) {
+    return { train: train.path, val: val.path, trainImages: train.count, notes: [], gaps: [] };
+  }
+  const splits = makeSplits(
+    images.ids,
+    (id) => scribbles?.ids.has(id) ?? false,
+    (id) => masks?.ids.has(id) ?? false,
+  );
+  const prepared = { ...NEW_SPLITS, trainImages: splits.train.length };
+  if (!write) {
+    const existing = train?.path ?? val?.path;
+    const problem = existing === undefined ? 'no split lists' : `of the split lists only ${existing}`;
+    return { ...prepared, notes: [], gaps: [{ problem, advice: `write both: ${command} --force` }] };
+  }
+  if (splits.train.length === 0 || splits.val.length === 0) {
+    const lacking = splits.val.length === 0 ? 'no image has a mask for validation' : 'no image has a scribble to train on';
+    return { ...prepared, notes: [], gaps: [{ problem: `no splits written: ${lacking}`, advice: 'add them and run init again' }] };
+  }
+  for (const split of ['train', 'val'] as const) {
+    const file = join(root, NEW_SPLITS[split]);
+    if (existsSync(file))
+      throw new BadInputError('the split list exists; it is not overwritten. Remove it, or add the other one', { file });
+  }
+  for (const split of ['train', 'val'] as const) {
+    const file = join(root, NEW_SPLITS[split]);
+    await mkdir(dirname(file), { recursive: true });
+    await writeTextFile(file, `${splits[split].join('\n')}\n`);
+  }
+  const note = `Wrote ${NEW_SPLITS.train} (${splits.train.length} names) and ${NEW_SPLITS.val} (${splits.val.length} names).`;
+  return { ...prepared, notes: [note], gaps: [] };
+}
+
+function draftExperiment(findings: FolderFindings, images: Images, splits: PreparedSplits, path: string): ExperimentDraft {
+  const { scribbles, masks, labels } = findings;
+  const highest = Math.max(1, ...classIndices(scribbles), ...classIndices(masks));
+  const guessed = Array.from({ length: highest + 1 }, (_, index) => (index === 0 ? 'background' : `class-${index}`));
+  return {
+    name: resourceName(basename(findings.root)),
+    folder: {
+      path,
+      images: images.path,
+      scribbles: readableFolder(scribbles, 'Scribbles'),
+      masks: readableFolder(masks, 'SegmentationClass'),
+      trainSplit: splits.train,
+      valSplit: splits.val,
+    },
+    trainImages: splits.trainImages,
+    classes: labels === undefined ? guessed : undefined,
+    classesAreGuessed: labels === undefined,
+    settings: suggestSettings(splits.trainImages, images.medianShortSide),
+  };
+}
+
+/** The folder to train from: annotations of another format will be where the proposed import puts them. */
+function readableFolder(folder: FolderFindings['masks'], fallback: string): string {
+  if (folder === undefined) return fallback;
+  return folder.ready ? folder.path : convertedFolder(folder.path);
+}
+
+function relativePath(from: string, to: string): string {
+  const path = relative(from, to);
+  return path === '' ? '.' : path;
+}
+
+/** A name that the API server takes, from that of a folder. */
+function resourceName(text: string): string {
+  const name = text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 40)
+    .replace(/^-+|-+$/g, '');
+  return name === '' ? 'experiment' : name;
+}
+
+function print(...lines: string[]): void {
+  for (const line of lines) process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,159 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, parse } from 'node:path';
+import { inspectMasks, type MaskInspection } from '../../import/inspect-masks.ts';
+import { BadInputError } from '../../../trainer-image/errors.ts';
+import { parseLabels } from '../../../trainer-image/data/dataset.ts';
+import { IMAGE_EXTENSIONS, readImageSize } from '../../../trainer-image/data/images.ts';
+
+/** A folder of annotations; paths are relative to the data folder. */
+export interface AnnotationFolder extends MaskInspection {
+  readonly path: string;
+  /** Image names (without extension) that have a file here. */
+  readonly ids: ReadonlySet<string>;
+}
+
+export interface SplitList {
+  readonly path: string;
+  readonly count: number;
+}
+
+/** What is in a data folder. */
+export interface FolderFindings {
+  readonly root: string;
+  readonly images?: {
+    readonly path: string;
+    readonly ids: readonly string[];
+    readonly medianShortSide: number;
+    readonly medianLongSide: number;
+  };
+  readonly scribbles?: AnnotationFolder;
+  readonly masks?: AnnotationFolder;
+  readonly train?: SplitList;
+  readonly val?: SplitList;
+  /** Class names of labels.txt, index 0 = background. */
+  readonly labels?: readonly string[];
+}
+
+/** Usual names, the likeliest first; case, dashes and underscores do not count. */
+const NAMES = {
+  images: ['jpegimages', 'images', 'image', 'imgs', 'img', 'photos', 'pictures', 'leftimg8bit', 'rgb'],
+  scribbles: ['scribbles', 'scribble', 'scribbleannotation', 'scribbleannotations', 'pascal2012scribble', 'strokes', 'pascalscribble'],
+  masks: [
+    'segmentationclass',
+    'segmentationclassaug',
+    'masks',
+    'mask',
+    'groundtruth',
+    'gt',
+    'labels',
+    'label',
+    'annotations',
+    'annotation',
+    'segmentation',
+  ],
+} as const;
+const SPLIT_FOLDERS = ['imagesets', 'splits', 'split', 'lists'];
+const TRAIN_LISTS = ['train.txt', 'train_aug.txt', 'trainaug.txt', 'training.txt'];
+const VAL_LISTS = ['val.txt', 'valid.txt', 'validation.txt', 'test.txt'];
+const SIZES_EXAMINED = 50;
+
+const normal = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+
+/**
+ * Looks for images, scribbles, masks, split lists and class names under their usual names.
+ * @throws BadInputError if the folder cannot be read
+ */
+export async function inspectFolder(root: string): Promise<FolderFindings> {
+  const folders = await listFolders(root);
+  const find = (names: readonly string[]) =>
+    names.flatMap((name) => folders.filter((folder) => normal(basename(folder.path)) === name && folder.files.length > 0))[0];
+  const imageFolder = find(NAMES.images) ?? folders.find((folder) => folder.files.some((file) => /\.jpe?g$/i.test(file)));
+  return {
+    root,
+    images: imageFolder && (await inspectImages(root, imageFolder)),
+    scribbles: await inspectAnnotations(root, find(NAMES.scribbles)),
+    masks: await inspectAnnotations(root, find(NAMES.masks)),
+    train: await findList(root, folders, TRAIN_LISTS),
+    val: await findList(root, folders, VAL_LISTS),
+    labels: await readLabels(join(root, 'labels.txt')),
+  };
+}
+
+interface Folder {
+  /** Relative to the data folder; '' is the data folder itself. */
+  readonly path: string;
+  readonly files: readonly string[];
+}
+
+/** The data folder, its sub-folders and theirs. */
+async function listFolders(root: string, path = '', depth = 0): Promise<Folder[]> {
+  let entries;
+  try {
+    entries = await readdir(join(root, path), { withFileTypes: true });
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const message =
+      code === 'ENOTDIR' ? 'this is a file; name the folder that holds the images and scribbles' : `the folder cannot be read (${code})`;
+    throw new BadInputError(message, { file: join(root, path), cause });
+  }
+  const files: string[] = [];
+  const names: string[] = [];
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.name.startsWith('.')) continue;
+    const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await stat(join(root, path, entry.name))).isDirectory());
+    (isFolder ? names : files).push(entry.name);
+  }
+  if (depth === 2) return [{ path, files }];
+  const nested = await Promise.all(names.map((name) => listFolders(root, join(path, name), depth + 1)));
+  return [{ path, files }, ...nested.flat()];
+}
+
+async function inspectImages(root: string, folder: Folder): Promise<FolderFindings['images']> {
+  const files = folder.files.filter((file) => IMAGE_EXTENSIONS.some((extension) => extension === parse(file).ext.toLowerCase()));
+  if (files.length === 0) return undefined;
+  const stride = Math.max(1, files.length / SIZES_EXAMINED);
+  const chosen = Array.from({ length: Math.min(files.length, SIZES_EXAMINED) }, (_, index) => files[Math.floor(index * stride)]);
+  const sizes = await Promise.all(chosen.map((file) => readImageSize(join(root, folder.path, file))));
+  return {
+    path: folder.path === '' ? '.' : folder.path,
+    ids: files.map((file) => parse(file).name),
+    medianShortSide: median(sizes.map(({ width, height }) => Math.min(width, height))),
+    medianLongSide: median(sizes.map(({ width, height }) => Math.max(width, height))),
+  };
+}
+
+async function inspectAnnotations(root: string, folder: Folder | undefined): Promise<AnnotationFolder | undefined> {
+  const files = folder?.files.filter((file) => /\.(png|xml)$/i.test(file)) ?? [];
+  if (folder === undefined || files.length === 0) return undefined;
+  return { ...(await inspectMasks(join(root, folder.path))), path: folder.path, ids: new Set(files.map((file) => parse(file).name)) };
+}
+
+async function findList(root: string, folders: readonly Folder[], names: readonly string[]): Promise<SplitList | undefined> {
+  const places = folders.filter((folder) => folder.path === '' || SPLIT_FOLDERS.includes(normal(folder.path.split('/')[0])));
+  // VOC keeps lists for other tasks beside those for segmentation.
+  const ranked = [...places].sort((a, b) => Number(/segmentation/i.test(b.path)) - Number(/segmentation/i.test(a.path)));
+  for (const name of names) {
+    for (const folder of ranked) {
+      if (!folder.files.includes(name)) continue;
+      const path = join(folder.path, name);
+      const lines = (await readFile(join(root, path), 'utf8')).split('\n');
+      return { path, count: lines.filter((line) => line.trim() !== '').length };
+    }
+  }
+  return undefined;
+}
+
+async function readLabels(file: string): Promise<readonly string[] | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  return parseLabels(text, file);
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
