@@ -42,6 +42,8 @@ export async function writeStaged<Result>(
   if ((await realpath(output)) === (await realpath(source))) {
     throw new BadInputError('the results would overwrite their source; name another folder', { file: output, field: '--output' });
   }
+  const twice = [...names].sort().find((name, index, sorted) => name === sorted[index - 1]);
+  if (twice !== undefined) throw new BadInputError(`two files of the folder would become "${twice}"`, { file: source });
   const existing = new Set(await readdir(output));
   const clash = names.find((name) => existing.has(name));
   if (clash !== undefined && !overwrite) {

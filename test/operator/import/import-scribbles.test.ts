@@ -126,6 +126,11 @@ const refusals: Record<string, Refusal> = {
     file: 'in/b.xml',
   },
   'a folder without masks': { files: { 'in/a.jpg': 'x' }, message: /no PNG or XML/, file: 'in' },
+  'two files of one name': {
+    files: { 'in/a.PNG': rgb([0, 0, 0]), 'in/a.png': rgb([0, 0, 0]) },
+    message: /two files .* "a\.png"/,
+    file: 'in',
+  },
   'a damaged PNG': { files: { 'in/a.png': 'x' }, message: /not a readable PNG/, file: 'in/a.png' },
   'a value that is not in the map': {
     files: { 'in/a.png': png(3, [0, 1, 5], 1) },
