@@ -1,14 +1,13 @@
 // The jobs of the pseudo-label stage's worker threads: see data/worker-pool.ts.
-import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import type { PseudoLabelSettings } from '../../operator/api/experiment.ts';
 import { degradeScribble } from '../data/degrade.ts';
 import type { Degradation } from '../data/degrade.ts';
 import { readImage } from '../data/images.ts';
 import { readIndexPng, writeIndexPng } from '../data/index-png.ts';
 import { checkLabelMap } from '../data/labels.ts';
-import type { LabelMap, RgbImage, Sample } from '../data/types.ts';
+import { writeRgbPng } from '../data/rgb-png.ts';
+import type { LabelMap, Sample } from '../data/types.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { heatMap } from './heat-map.ts';
 import { labelsFromActivations, normalizeActivations, paintScribbles, resizePlanes } from './labels.ts';
@@ -118,17 +117,4 @@ function refinerFor(context: PseudoLabelContext): Refiner {
   const refiner = refiners.get(context) ?? createRefiner(context.settings.refinement);
   refiners.set(context, refiner);
   return refiner;
-}
-
-async function writeRgbPng(file: string, { width, height, data }: RgbImage): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    await sharp(data, { raw: { width, height, channels: 3 } })
-      .png()
-      .toFile(temporary);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }
