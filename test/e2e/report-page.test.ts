@@ -1,0 +1,230 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ReportData } from '../../operator/report/report-data.ts';
+import { renderReport } from '../../operator/report/render.ts';
+import { THEMES } from '../../operator/report/theme.ts';
+import { completeReport, emptyReport, HOSTILE_CLASSES, VOC_CLASSES } from '../operator/report/fixture.ts';
+import { launchBrowser } from './browser.ts';
+
+const test = suite('the report in a browser');
+const DESKTOP = { width: 1280, height: 900 };
+const PHONE = { width: 360, height: 740 };
+
+let browser: Browser;
+const folder = mkdtempSync(join(tmpdir(), 'cdsp-report-'));
+test.before(async () => {
+  browser = await launchBrowser();
+});
+test.after(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true });
+});
+
+interface Opened {
+  readonly page: Page;
+  /** Everything that a page should not do. */
+  readonly troubles: string[];
+}
+
+/** Renders a report, opens it, hands it over, and closes it. */
+async function withReport(
+  data: ReportData,
+  options: { viewport?: typeof DESKTOP; colorScheme?: 'light' | 'dark' },
+  use: (opened: Opened) => Promise<void>,
+): Promise<void> {
+  const file = join(folder, 'report.html');
+  writeFileSync(file, renderReport(data));
+  const page = await browser.newPage({ viewport: DESKTOP, ...options });
+  try {
+    const troubles: string[] = [];
+    page.on('console', (message) => troubles.push(`console: ${message.text()}`));
+    page.on('pageerror', (error) => troubles.push(`error: ${error.message}`));
+    page.on('dialog', (dialog) => {
+      troubles.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith('data:') && request.url() !== pathToFileURL(file).href) troubles.push(`request: ${request.url()}`);
+    });
+    await page.goto(pathToFileURL(file).href);
+    await use({ page, troubles });
+    assert.equal(troubles, []);
+  } finally {
+    await page.close();
+  }
+}
+
+/** Shapes and texts in each chart, by its id. */
+function countShapes(page: Page): Promise<[string, number][]> {
+  return page.evaluate<[string, number][]>(
+    `[...document.querySelectorAll('.chart')].map((chart) => [chart.id, chart.querySelectorAll('svg path, svg text').length])`,
+  );
+}
+
+function overflow(page: Page): Promise<number> {
+  return page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+}
+
+/** Whether the pictures' viewer is open, and what it and the focus are on. */
+function viewerState(page: Page): Promise<{ open: boolean; picture: string; focus: string }> {
+  return page.evaluate(`({
+    open: document.getElementById('viewer').open,
+    picture: document.querySelector('#viewer img').alt,
+    focus: document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent,
+  })`);
+}
+
+/** Texts whose contrast with what is behind them is below 4.5, by the formula of WCAG 2. */
+const PALE_TEXTS = `(() => {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (color) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const luminance = (color) => {
+    const [r, g, b] = color.map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) { const color = rgba(getComputedStyle(e).backgroundColor); if (color[3] === 255) return color; }
+    return [255, 255, 255, 255];
+  };
+  return [...document.querySelectorAll('body *')]
+    .filter((e) => !e.closest('script, svg') && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim() !== ''))
+    .filter((e) => e.getClientRects().length > 0)
+    .map((e) => {
+      const [high, low] = [luminance(rgba(getComputedStyle(e).color)), luminance(behind(e))].sort((a, b) => b - a);
+      return { text: e.textContent.trim().slice(0, 40), ratio: (high + 0.05) / (low + 0.05) };
+    })
+    .filter(({ ratio }) => ratio < 4.5);
+})()`;
+
+/** Every other class occurs nowhere, and there is no mean. */
+function withoutIou({ evaluation }: ReportData): ReportData['evaluation'] {
+  return evaluation && { ...evaluation, iou: evaluation.iou.map((value, index) => (index % 2 === 1 ? null : value)), meanIou: null };
+}
+
+const complete = completeReport();
+const empty = emptyReport();
+const hostile = completeReport(HOSTILE_CLASSES);
+const cases: [why: string, data: ReportData, charts: number][] = [
+  ['a complete run of 7 classes', complete, 11],
+  ['a complete run of 21 classes', completeReport(VOC_CLASSES), 11],
+  [
+    'names that look like HTML, and very long ones',
+    { ...hostile, name: '"><img src=x onerror=alert(1)>', yaml: '</pre></script><script>alert(1)</script>' },
+    11,
+  ],
+  ['nothing has run', empty, 0],
+  ['only classify has run', { ...empty, classify: complete.classify, stages: [complete.stages[0], ...empty.stages.slice(1)] }, 4],
+  ['scribbles only, without pseudo-labels', { ...complete, classify: null, pseudoLabel: null }, 6],
+  [
+    'failed in the middle',
+    { ...complete, evaluation: null, failure: { stage: 'segment', message: 'loss is not finite: <lorm>' }, notes: ['x'.repeat(200)] },
+    9,
+  ],
+  ['classes without IoU', { ...complete, evaluation: withoutIou(complete) }, 11],
+];
+
+for (const [why, data, charts] of cases) {
+  test(`${why}: every chart is drawn and nothing overflows, on a phone and on a desktop`, async () => {
+    await withReport(data, { viewport: PHONE }, async ({ page }) => {
+      const shapes = await countShapes(page);
+      assert.is(shapes.length, charts);
+      for (const [id, count] of shapes) assert.ok(count >= 3, `${id} has ${count} shapes`);
+      assert.ok((await overflow(page)) <= 0, 'the page scrolls sideways on a phone');
+      await page.setViewportSize(DESKTOP);
+      assert.ok((await overflow(page)) <= 0, 'the page scrolls sideways on a desktop');
+      assert.is(await page.textContent('h1'), data.name);
+      assert.not.match(await page.innerText('body'), /NaN|undefined|null|Infinity/);
+    });
+  });
+}
+
+test('charts follow the colour scheme without a reload', async () => {
+  await withReport(complete, { colorScheme: 'light' }, async ({ page }) => {
+    const svg = () => page.evaluate<string>(`document.getElementById('chart-class-iou').innerHTML`);
+    assert.ok((await svg()).includes(THEMES.light.accent));
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.waitForFunction(`document.getElementById('chart-class-iou').innerHTML.includes('${THEMES.dark.accent}')`);
+    assert.not.ok((await svg()).includes(THEMES.light.accent));
+  });
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`all text stands out from its background in the ${colorScheme} scheme`, async () => {
+    const data: ReportData = { ...complete, failure: { stage: 'evaluate', message: 'why' }, notes: ['a note'], stages: [...empty.stages] };
+    await withReport(data, { colorScheme }, async ({ page }) => {
+      assert.equal(await page.evaluate(PALE_TEXTS), []);
+    });
+  });
+}
+
+test('charts keep to the width of the window when it changes', async () => {
+  await withReport(complete, {}, async ({ page }) => {
+    await page.setViewportSize(PHONE);
+    const widest = `Math.max(...[...document.querySelectorAll('.chart svg')].map((svg) => svg.getBoundingClientRect().right))`;
+    await page.waitForFunction(`${widest} <= 360`);
+    assert.ok((await overflow(page)) <= 0);
+  });
+});
+
+test('pictures are enlarged, turned over and closed by the keyboard', async () => {
+  await withReport(complete, {}, async ({ page }) => {
+    const labels = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('button.tile')].map((tile) => tile.getAttribute('aria-label'))`,
+    );
+    const alts = await page.evaluate<string[]>(`[...document.querySelectorAll('button.tile img')].map((image) => image.alt)`);
+    assert.ok(alts.every((alt) => alt.length > 0));
+    await page.focus('button.tile');
+    await page.keyboard.press('Enter');
+    assert.equal(await viewerState(page), { open: true, picture: alts[0], focus: 'Close' });
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    assert.is((await viewerState(page)).picture, alts[2]);
+    await page.keyboard.press('ArrowLeft');
+    assert.is((await viewerState(page)).picture, alts[1]);
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(`!document.getElementById('viewer').open && document.activeElement.matches('button.tile')`);
+    assert.equal(await viewerState(page), { open: false, picture: alts[1], focus: labels[1] });
+  });
+});
+
+test('the tooltip of the confusion matrix shows names as they are and counts', async () => {
+  await withReport(hostile, {}, async ({ page }) => {
+    await page.locator('#chart-confusion').scrollIntoViewIfNeeded();
+    const cell = page.locator('#chart-confusion svg text', { hasText: /^9\d$/ }).last();
+    await cell.hover({ force: true });
+    await page.waitForFunction(`document.querySelector('#chart-confusion').innerText.includes('labelled as')`);
+    const text = await page.innerText('#chart-confusion');
+    assert.match(text, `{b} "&" '@ink' <!-- labelled as {b} "&" '@ink' <!--`);
+    assert.match(text, /of its pixels \([\d,]+\)/);
+  });
+});
+
+test('headings go down one level at a time', async () => {
+  await withReport(complete, {}, async ({ page }) => {
+    const levels = await page.evaluate<number[]>(
+      `[...document.querySelectorAll('h1, h2, h3, h4, h5')].map((heading) => Number(heading.tagName[1]))`,
+    );
+    assert.is(levels[0], 1);
+    levels.slice(1).forEach((level, i) => assert.ok(level - levels[i] <= 1, `h${levels[i]} is followed by h${level}`));
+  });
+});
+
+test('printing draws on white and unfolds everything', async () => {
+  await withReport(complete, { colorScheme: 'dark' }, async ({ page }) => {
+    await page.pdf();
+    const state = await page.evaluate<string>(
+      `window.dispatchEvent(new Event('beforeprint')), document.getElementById('chart-class-iou').innerHTML`,
+    );
+    assert.ok(state.includes(THEMES.light.accent));
+    assert.is(await page.evaluate<number>(`document.querySelectorAll('details:not([open])').length`), 0);
+    await page.evaluate(`window.dispatchEvent(new Event('afterprint'))`);
+    assert.is(await page.evaluate<number>(`document.querySelectorAll('details[open]').length`), 0);
+  });
+});
+
+test.run();
