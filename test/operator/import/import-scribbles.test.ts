@@ -127,7 +127,7 @@ const refusals: Record<string, Refusal> = {
   },
   'a folder without masks': { files: { 'in/a.jpg': 'x' }, message: /no PNG or XML/, file: 'in' },
   'two files of one name': {
-    files: { 'in/a.PNG': rgb([0, 0, 0]), 'in/a.png': rgb([0, 0, 0]) },
+    files: { 'in/a.PNG': rgb([128, 0, 0]), 'in/a.png': rgb([128, 0, 0]) },
     message: /two files .* "a\.png"/,
     file: 'in',
   },
