@@ -2,10 +2,22 @@ import { existsSync } from 'node:fs';
 import { delimiter, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const PROGRAM = fileURLToPath(new URL('../../bin/cdsp', import.meta.url));
+
 /** How a person at this prompt calls the program: `cdsp` where it is in the PATH, else the path of bin/cdsp. */
 export function commandName(workingFolder: string, environment: NodeJS.ProcessEnv): string {
-  const isInstalled = (environment.PATH ?? '').split(delimiter).some((folder) => folder !== '' && existsSync(join(folder, 'cdsp')));
-  if (isInstalled && !environment.npm_lifecycle_event) return 'cdsp';
-  const path = relative(workingFolder, fileURLToPath(new URL('../../bin/cdsp', import.meta.url)));
-  return path.startsWith('.') || path.includes('/') ? path : `./${path}`;
+  // npm puts node_modules/.bin in front of the PATH of its scripts; the person's own PATH has no such folder.
+  const folders = (environment.PATH ?? '').split(delimiter).filter((folder) => folder !== '' && !folder.includes('node_modules'));
+  return folders.some((folder) => existsSync(join(folder, 'cdsp'))) ? 'cdsp' : shortPath(workingFolder, PROGRAM);
+}
+
+/** A path as a person at this prompt would write it: relative if it lies below the working folder, else absolute. */
+export function shortPath(workingFolder: string, path: string): string {
+  const below = relative(workingFolder, path);
+  return below === '' ? '.' : below.startsWith('..') ? path : below;
+}
+
+/** A path that a shell takes as one word. */
+export function quote(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ImportCommandOptions } from './commands/import.ts';
-import type { PredictOptions } from './commands/predict.ts';
+import type { PredictCommandOptions } from './commands/predict.ts';
 import type { ReportCommandOptions } from './commands/report.ts';
 import type { RunCommandOptions } from './commands/run.ts';
 import type { SynthCommandOptions } from './commands/synth.ts';
@@ -120,7 +120,7 @@ export function buildProgram(context: CommandContext): Command {
     .option('--scales <list>', 'image scales to average over, e.g. 0.75,1,1.25', scaleList, [1])
     .option('--flips', 'also average over horizontal flips', false)
     .option('--json', 'progress and result as JSON lines on standard output')
-    .action(async (model: string, images: string, options: PredictOptions) => {
+    .action(async (model: string, images: string, options: PredictCommandOptions) => {
       const { predictCommand } = await import('./commands/predict.ts');
       await predictCommand(model, images, options);
     });

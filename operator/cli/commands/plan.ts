@@ -2,12 +2,13 @@ import type { StageForecast } from '../../plan/forecast.ts';
 import { forecastExperiment } from '../../local/run-experiment.ts';
 import { loadExperiment } from '../load-experiment.ts';
 import { choosePaint, type Paint } from '../style.ts';
+import { trainerOptions } from '../trainer.ts';
 import { renderTable } from '../table.ts';
 
 /** Shows what a run would do, and why. Starts nothing. */
 export async function planCommand(file: string, options: { storage?: string; json?: boolean }): Promise<void> {
   const { experiment, baseFolder } = await loadExperiment(file, options.storage);
-  const stages = await forecastExperiment(experiment, { baseFolder });
+  const stages = await forecastExperiment(experiment, { baseFolder, ...trainerOptions(process.env) });
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ experiment: experiment.metadata.name, stages })}\n`);
     return;

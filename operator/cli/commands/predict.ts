@@ -1,40 +1,65 @@
+import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BadInputError } from '../../../trainer-image/errors.ts';
+import type { PredictMessage, PredictRequest } from '../predict-process.ts';
 import { withProgress } from '../progress/create-reporter.ts';
 
-export interface PredictOptions {
+export interface PredictCommandOptions {
   readonly output: string;
   readonly overlay: boolean;
-  readonly scales: number[];
+  readonly scales: readonly number[];
   readonly flips: boolean;
   readonly json?: boolean;
 }
 
+const PROCESS = fileURLToPath(new URL('../predict-process.ts', import.meta.url));
+
 /**
- * Segments a folder of images with a trained model. The one command that loads TensorFlow into this process.
+ * Segments a folder of images with a trained model.
  * @throws BadInputError if the model or the images are not there or cannot be read
  */
-export async function predictCommand(model: string, images: string, options: PredictOptions): Promise<void> {
+export async function predictCommand(model: string, images: string, options: PredictCommandOptions): Promise<void> {
   // Loading TensorFlow takes seconds; a wrong path should not.
   if (!existsSync(model)) {
     throw new BadInputError('there is no such model; name the folder of a segment stage, `cdsp run` prints it', { file: model });
   }
   if (!existsSync(images)) throw new BadInputError('there is no such folder of images', { file: images });
+  const { output, overlay: overlays, scales, flips } = options;
   const json = options.json === true;
-  const result = await withProgress({ name: 'predict', label: 'segmenting', json }, async (onProgress) => {
-    const { predictFolder } = await import('../../../trainer-image/stages/predict.ts');
-    return predictFolder({
-      model: resolve(model),
-      images: resolve(images),
-      output: resolve(options.output),
-      overlays: options.overlay,
-      scales: options.scales,
-      flips: options.flips,
-      onProgress,
+  const request = { model: resolve(model), images: resolve(images), output: resolve(output), overlays, scales, flips };
+  const result = await withProgress({ name: 'predict', label: 'segmenting', json }, (onProgress) => predictInChild(request, onProgress));
+  const text = json
+    ? JSON.stringify({ type: 'predictions', output: request.output, ...result })
+    : `${result.images} predictions in ${output}`;
+  process.stdout.write(`${text}\n`);
+}
+
+type Predictions = Omit<Extract<PredictMessage, { type: 'result' }>, 'type'>;
+
+/** TensorFlow's library writes remarks of its own into the terminal; in a process apart they are kept for the case that it crashes. */
+function predictInChild(request: PredictRequest, onProgress: (done: number, total: number) => void): Promise<Predictions> {
+  const child = fork(PROCESS, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  let remarks = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (remarks = (remarks + text).slice(-4000)));
+  return new Promise((resolve, reject) => {
+    child.on('message', (message: PredictMessage) => {
+      switch (message.type) {
+        case 'progress':
+          return onProgress(message.done, message.total);
+        case 'result':
+          return resolve({ images: message.images, classes: message.classes });
+        case 'error': {
+          const { badInput, file, field } = message;
+          return reject(badInput ? new BadInputError(message.message, { file, field }) : new Error(message.message));
+        }
+        default:
+          message satisfies never;
+      }
     });
+    child.on('error', reject);
+    child.on('close', (code, signal) => reject(new Error(`the prediction ended early (${signal ?? `exit code ${code}`}):\n${remarks}`)));
+    child.send(request);
   });
-  process.stdout.write(
-    json ? `${JSON.stringify({ type: 'predictions', ...result })}\n` : `${result.images} predictions in ${result.output}\n`,
-  );
 }

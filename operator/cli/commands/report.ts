@@ -6,6 +6,7 @@ import { resolvePaths } from '../../local/paths.ts';
 import { forecastExperiment } from '../../local/run-experiment.ts';
 import { stageFolder } from '../../local/stage-folders.ts';
 import { reportFile, writeReport, type ReportInput } from '../experiment-report.ts';
+import { trainerOptions } from '../trainer.ts';
 import { loadExperiment } from '../load-experiment.ts';
 
 export interface ReportCommandOptions {
@@ -30,7 +31,7 @@ export async function reportCommand(source: string, options: ReportCommandOption
 async function currentPlan(file: string, storage: string | undefined): Promise<ReportInput> {
   const { experiment, baseFolder, yaml } = await loadExperiment(file, storage);
   const { spec, metadata } = resolvePaths(experiment, baseFolder);
-  const forecast = await forecastExperiment(experiment, { baseFolder });
+  const forecast = await forecastExperiment(experiment, { baseFolder, ...trainerOptions(process.env) });
   const stages = forecast.flatMap(({ stage, key }) =>
     key === undefined ? [] : [{ stage, key, folder: stageFolder(spec.storage.path, { name: stage, key }) }],
   );

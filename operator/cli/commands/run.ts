@@ -1,16 +1,18 @@
-import { relative, resolve } from 'node:path';
 import type { StageName } from '../../api/experiment.ts';
 import { resolvePaths } from '../../local/paths.ts';
 import { runExperiment, type RunResult } from '../../local/run-experiment.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
-import { commandName } from '../command-name.ts';
+import { commandName, quote, shortPath } from '../command-name.ts';
 import { reportFile, writeReport } from '../experiment-report.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
 import { describeFailure } from '../failure.ts';
 import { loadExperiment, type LoadedExperiment } from '../load-experiment.ts';
 import { createReporter } from '../progress/create-reporter.ts';
+import { printable } from '../progress/format.ts';
 import type { RunReporter } from '../progress/reporter.ts';
 import { catchInterrupts } from '../interrupts.ts';
 import { choosePaint } from '../style.ts';
+import { trainerOptions } from '../trainer.ts';
 import { collectSummary, renderSummary, type RunSummary } from '../summary.ts';
 
 export interface RunCommandOptions {
@@ -28,13 +30,17 @@ export interface RunCommandOptions {
 export async function runCommand(file: string, options: RunCommandOptions): Promise<number> {
   const json = options.json === true;
   const reporter = createReporter(json);
-  const interrupts = catchInterrupts((message) => reporter.report({ type: 'note', level: 'warning', message }));
+  const interrupts = catchInterrupts(
+    (message) => reporter.report({ type: 'note', level: 'warning', message }),
+    () => reporter.close(),
+  );
   try {
     const loaded = await loadExperiment(file, options.storage);
     const { experiment, baseFolder } = loaded;
     const until = options.until as StageName | undefined;
     const result = await runExperiment(experiment, {
       baseFolder,
+      ...trainerOptions(process.env),
       until,
       signal: interrupts.signal,
       onEvent: (event) => reporter.report(event),
@@ -44,6 +50,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
     reporter.close();
     if (json) process.stdout.write(`${JSON.stringify({ type: 'summary', ...summary })}\n`);
     else printSummary(summary);
+    printFailure(summary);
     return result.exitCode;
   } catch (error) {
     reporter.close();
@@ -76,18 +83,19 @@ async function tryReport(
 
 function printSummary(summary: RunSummary): void {
   const here = process.cwd();
-  const display = (path: string) => {
-    const short = relative(here, path);
-    return short.startsWith('..') ? resolve(path) : short || '.';
-  };
+  const display = (path: string) => quote(shortPath(here, path));
   process.stdout.write(
     renderSummary(summary, { program: commandName(here, process.env), display, paint: choosePaint(process.stdout, process.env) }),
   );
-  if (summary.failure !== undefined) {
-    const { stage, message, file, field } = summary.failure;
-    const where = [file, field].filter((part) => part !== undefined).join(': ');
-    process.stderr.write(`error: ${stage} failed: ${where === '' ? '' : `${where}: `}${message}\n`);
-  }
+}
+
+/** The failure of a stage, as every other error is shown. */
+function printFailure({ failure, exitCode }: RunSummary): void {
+  if (failure === undefined) return;
+  const { stage, message, file, field } = failure;
+  const text = [file ?? stage, field, message].filter((part) => part !== undefined).join(': ');
+  const advice = exitCode === EXIT_CODES.badInput ? '' : '\nStarting the same command again resumes.';
+  process.stderr.write(`error: ${printable(text)}${advice}\n`);
 }
 
 /** The last line of --json where the run could not even start. */

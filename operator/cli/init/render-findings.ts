@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { quote } from '../command-name.ts';
 import { IGNORE_INDEX } from '../../api/experiment.ts';
 import type { AnnotationFolder, FolderFindings } from './inspect-folder.ts';
 
@@ -72,9 +73,4 @@ export function findGaps(findings: FolderFindings, program: string): Gap[] {
     });
   }
   return gaps;
-}
-
-/** A path that a shell takes as one word. */
-export function quote(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

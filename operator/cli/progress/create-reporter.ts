@@ -1,3 +1,4 @@
+import { leaveOnInterrupt } from '../interrupts.ts';
 import { choosePaint, isTerminal } from '../style.ts';
 import { createJsonReporter } from './json-reporter.ts';
 import { createLineReporter } from './line-reporter.ts';
@@ -21,20 +22,27 @@ export async function withProgress<Result>(
   work: (progress: (done: number, total: number) => void) => Promise<Result>,
 ): Promise<Result> {
   const reporter = createReporter(task.json);
+  const interrupts = leaveOnInterrupt(() => reporter.close());
   const started = performance.now();
+  let hasBegun = false;
+  const begin = () => {
+    if (!hasBegun) reporter.report({ type: 'start', stage: task.name, attempt: 1 });
+    hasBegun = true;
+  };
   const end = (outcome: 'Complete' | 'Failed') =>
-    reporter.report({ type: 'end', stage: task.name, outcome, seconds: (performance.now() - started) / 1000, metrics: {} });
-  reporter.report({ type: 'start', stage: task.name, attempt: 1 });
+    hasBegun && reporter.report({ type: 'end', stage: task.name, outcome, seconds: (performance.now() - started) / 1000, metrics: {} });
   try {
-    const result = await work((done, total) =>
-      reporter.report({ type: 'stage', stage: task.name, event: { type: 'progress', label: task.label, done, total, unit: 'image' } }),
-    );
+    const result = await work((done, total) => {
+      begin();
+      reporter.report({ type: 'stage', stage: task.name, event: { type: 'progress', label: task.label, done, total, unit: 'image' } });
+    });
     end('Complete');
     return result;
   } catch (error) {
     end('Failed');
     throw error;
   } finally {
+    interrupts.release();
     reporter.close();
   }
 }

@@ -1,0 +1,122 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { withFolder } from '../local/temporary-folder.ts';
+import { runCli } from './cli-process.ts';
+import { TINY, writeFiles } from './fixtures.ts';
+
+interface Case {
+  readonly why: string;
+  readonly args: readonly string[];
+  readonly files?: Readonly<Record<string, string>>;
+  readonly code: number;
+  readonly stdout?: RegExp;
+  readonly stderr?: RegExp;
+}
+
+const cases: readonly Case[] = [
+  {
+    why: 'help names every command and exit code',
+    args: ['--help'],
+    code: 0,
+    stdout: /run .*plan .*validate .*report .*init .*import .*synth .*predict .*Exit codes:.*75 /s,
+  },
+  { why: 'help of a command names its options', args: ['help', 'run'], code: 0, stdout: /--until <stage>.*--no-report.*--json/s },
+  { why: 'the version is that of the package', args: ['--version'], code: 0, stdout: /^\d+\.\d+\.\d+\n$/ },
+  { why: 'no command is a usage error with help', args: [], code: 64, stderr: /Usage: cdsp/ },
+  {
+    why: 'an unknown command is answered with the nearest',
+    args: ['rnu'],
+    code: 64,
+    stderr: /unknown command 'rnu'\n\(Did you mean run\?\)/,
+  },
+  {
+    why: 'an unknown option is answered with the nearest',
+    args: ['run', 'x.yaml', '--jsn'],
+    code: 64,
+    stderr: /unknown option '--jsn'\n\(Did you mean --json\?\)/,
+  },
+  { why: 'a missing argument is named', args: ['run'], code: 64, stderr: /missing required argument 'file'/ },
+  {
+    why: 'a stage that does not exist is answered with those that do',
+    args: ['run', 'x.yaml', '--until', 'train'],
+    code: 64,
+    stderr: /classify, pseudo-label, segment, evaluate/,
+  },
+  {
+    why: 'a scale that is no number is refused',
+    args: ['predict', 'm', 'i', '-o', 'o', '--scales', '1,x'],
+    code: 64,
+    stderr: /numbers above 0/,
+  },
+  { why: 'an experiment that is not there is named', args: ['run', 'absent.yaml'], code: 65, stderr: /^error: absent\.yaml: / },
+  {
+    why: 'a model that is not there is named',
+    args: ['predict', 'absent', 'images', '-o', 'out'],
+    code: 65,
+    stderr: /^error: absent: there is no such model/,
+  },
+  { why: 'a data folder that is not there is named', args: ['init', 'absent'], code: 65, stderr: /^error: .*absent: / },
+  { why: 'a folder without an experiment has no report', args: ['report', '.'], code: 65, stderr: /no experiment has run in this folder/ },
+  {
+    why: 'a folder without masks has nothing to draw scribbles from',
+    args: ['synth', '.', '-o', 'out'],
+    code: 65,
+    stderr: /no PNG in this folder/,
+  },
+  {
+    why: 'a folder without annotations has nothing to import',
+    args: ['import', '.', '-o', 'out'],
+    code: 65,
+    stderr: /^error: \.: holds no /,
+  },
+  {
+    why: 'validate accepts a good file',
+    args: ['validate', 'good.yaml'],
+    files: { 'good.yaml': TINY },
+    code: 0,
+    stdout: /^good\.yaml: valid, 2 generated scenes, resnet50 \+ deeplabv2\n$/,
+  },
+  {
+    why: 'validate goes on after a bad file and names every field',
+    args: ['validate', 'bad.yaml', 'good.yaml'],
+    files: { 'good.yaml': TINY, 'bad.yaml': `${TINY}  sed: 3\n  segment:\n    epochs: 0\n` },
+    code: 65,
+    stdout: /^good\.yaml: valid/,
+    stderr: /^error: bad\.yaml: spec\.sed .*seed.*\n(error: .*\n)*error: bad\.yaml: spec\.segment\.epochs /,
+  },
+  {
+    why: 'validate looks at the data',
+    args: ['validate', 'data.yaml'],
+    files: { 'data.yaml': TINY.replace(/generator: .*/, 'folder: { path: ./nothing }') },
+    code: 65,
+    stderr: /^error: .*nothing: spec\.dataset\.folder\.path: /,
+  },
+  {
+    why: 'validate leaves the data alone if told so',
+    args: ['validate', '--no-data', 'data.yaml'],
+    files: { 'data.yaml': TINY.replace(/generator: .*/, 'folder: { path: ./nothing }') },
+    code: 0,
+  },
+];
+
+for (const { why, args, files = {}, code, stdout = /^/, stderr } of cases) {
+  test(why, () =>
+    withFolder(async (folder) => {
+      writeFiles(folder, files);
+      const result = await runCli(args, { cwd: folder });
+      assert.is(result.code, code, result.stdout + result.stderr);
+      assert.match(result.stdout, stdout);
+      if (stderr === undefined) assert.is(result.stderr, '');
+      else assert.match(result.stderr, stderr);
+      assert.not.match(result.stderr, /\n\s+at /);
+    }),
+  );
+}
+
+test('CDSP_DEBUG shows where an error comes from', async () => {
+  const { code, stderr } = await runCli(['run', '/nowhere/absent.yaml'], { environment: { CDSP_DEBUG: '1' } });
+  assert.is(code, 65);
+  assert.match(stderr, /\n\s+at /);
+});
+
+test.run();
