@@ -15,9 +15,9 @@ const REASONS: Record<string, string> = {
 };
 
 /** A file system's refusal as something that a person can mend; anything else is returned as it is. */
-function explain(cause: unknown, file: string): unknown {
+function explain(cause: unknown, file: string, reasons = REASONS): unknown {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
-  return code in REASONS ? new BadInputError(`the weights file ${REASONS[code]}`, { file, cause }) : cause;
+  return code in reasons ? new BadInputError(`the weights file ${reasons[code]}`, { file, cause }) : cause;
 }
 
 const MAX_BYTES = 2 ** 31 - 1;
@@ -58,7 +58,7 @@ export function writeBytesAtomically(file: string, chunks: readonly Uint8Array[]
     syncFolder(dirname(file));
   } catch (cause) {
     rmSync(temporary, { force: true });
-    throw explain(cause, file);
+    throw explain(cause, file, { ...REASONS, ENOENT: 'lies in a folder that does not exist' });
   }
 }
 
