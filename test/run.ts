@@ -26,7 +26,7 @@ function runFile(file: string): Promise<Outcome> {
       const total = count('Total');
       const passed = count('Passed');
       const skipped = count('Skipped');
-      const died = code !== 0 || signal !== null || total === 0;
+      const died = code !== 0 || signal !== null || total + skipped === 0;
       const failed = Math.max(total - passed - skipped, died ? 1 : 0);
       resolve({ file, passed, failed, skipped, seconds: (performance.now() - started) / 1000, output });
     });

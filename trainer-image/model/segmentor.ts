@@ -54,6 +54,15 @@ function createBackbone(store: ParameterStore, { backbone, outputStride }: Netwo
   return resnet(store, resnetSettings(backbone, outputStride));
 }
 
+/** Class activation: ReLU of the classifier's scores at every position. features [B, h, w, C], weight [C, K − 1] → [B, h, w, K − 1]. */
+export function activationScores(features: Tensor4D, weight: Tensor): Tensor4D {
+  return tf.tidy(() => {
+    const [batch, height, width, channels] = features.shape;
+    const scores = tf.matMul(tf.reshape(features, [-1, channels]), weight);
+    return tf.reshape(tf.relu(scores), [batch, height, width, weight.shape[1]!]);
+  });
+}
+
 /** Declares the classifier's parameters, drawn from `random`. */
 export function createClassifier(settings: NetworkSettings & { classes: number }, random: Random): Classifier {
   const parameters = new ParameterStore(random);
@@ -62,13 +71,7 @@ export function createClassifier(settings: NetworkSettings & { classes: number }
   return {
     parameters,
     forward: (image, mode) => tf.matMul(tf.mean(backbone.forward(image, mode).last, [1, 2]), weight),
-    activation: (image, mode) =>
-      tf.tidy(() => {
-        const { last } = backbone.forward(image, mode);
-        const [batch, height, width, channels] = last.shape;
-        const scores = tf.matMul(tf.reshape(last, [-1, channels]), weight);
-        return tf.reshape(tf.relu(scores), [batch, height, width, settings.classes - 1]);
-      }),
+    activation: (image, mode) => tf.tidy(() => activationScores(backbone.forward(image, mode).last, weight)),
   };
 }
 
