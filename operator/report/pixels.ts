@@ -97,11 +97,13 @@ function paintDisc(data: Uint8Array, { width, height }: Size, centerX: number, c
 /**
  * Draws a scribble in its classes' colours and with a light rim over the faded image.
  * @param scribble May differ from the image in size; the result has the image's.
+ * @param radius Half the strokes' width, at least; more where the scribble is enlarged, so that its pixels stay together.
  */
 export function drawScribble(image: RgbImage, scribble: LabelMap, palette: readonly Rgb[], radius: number): RgbImage {
   const result = fade(image);
-  const rim = thickenScribble(scribble, image, radius + 1.5);
-  const stroke = thickenScribble(scribble, image, radius);
+  const reach = Math.max(radius, (0.7 * image.width) / scribble.width);
+  const rim = thickenScribble(scribble, image, reach + 1.5);
+  const stroke = thickenScribble(scribble, image, reach);
   for (let pixel = 0; pixel < stroke.data.length; pixel++) {
     if (stroke.data[pixel] !== IGNORE_INDEX) result.data.set(palette[stroke.data[pixel]], pixel * 3);
     else if (rim.data[pixel] !== IGNORE_INDEX) result.data.set(PAPER, pixel * 3);

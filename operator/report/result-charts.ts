@@ -61,6 +61,9 @@ function meanLine(meanIou: number) {
   };
 }
 
+/** Where the heat colours pass theme.ts's turn: the fourth of five, evenly spread. */
+const HEAT_TURN_SHARE = 0.75;
+
 /** Share of a true class's pixels that went to each predicted class; rows without a pixel stay empty. */
 export function confusionChart({ confusion }: EvaluationSummary, classes: readonly ReportClass[]): Chart {
   const names = classes.map(({ name }) => name);
@@ -70,7 +73,7 @@ export function confusionChart({ confusion }: EvaluationSummary, classes: readon
     row.flatMap((pixels, predicted) => {
       if (totals[truth] === 0) return [];
       const share = Number((pixels / totals[truth]).toPrecision(4));
-      const text = { color: color(share > 0.5 ? 'heatHigh' : 'heatLow') };
+      const text = { color: color(share > HEAT_TURN_SHARE ? 'heatHigh' : 'heatLow') };
       return [{ value: [predicted, truth, share], pixels, ...(few ? { label: text } : {}) }];
     }),
   );
@@ -102,6 +105,7 @@ export function confusionChart({ confusion }: EvaluationSummary, classes: readon
       },
       yAxis: { ...axis, inverse: true, axisLabel: { ...labels, width: 92 } },
       visualMap: {
+        hoverLink: false,
         min: 0,
         max: 1,
         orient: 'horizontal',
@@ -197,8 +201,17 @@ export function thresholdChart({ candidates, threshold }: PseudoLabelSummary): C
   };
 }
 
+/** Names of the steps of the refinement for people; others are shown as they are. */
+const QUALITY_TITLES: Readonly<Record<string, string>> = {
+  plain: 'Plain CAM',
+  painted: 'With scribbles',
+  refined: 'Refined',
+  external: 'External',
+};
+
 /** mIoU of the pseudo-labels at each step of the refinement. */
-export function qualityChart({ quality }: PseudoLabelSummary): Chart {
+export function qualityChart(summary: PseudoLabelSummary): Chart {
+  const quality = summary.quality.map(({ name, meanIou }) => ({ name: QUALITY_TITLES[name] ?? name, meanIou }));
   return {
     id: 'quality',
     title: 'Quality of the pseudo-labels',

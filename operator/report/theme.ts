@@ -1,4 +1,7 @@
 /** Colours by name, once for the page (custom properties) and the charts (tokens), in light and dark. All text reaches a contrast of 4.5. */
+/** Equally far from black and from white: below it a cell's text has one of them, above it the other, in both themes. */
+const HEAT_TURN = '#26837d';
+
 const LIGHT = {
   page: '#f7f6f3',
   surface: '#ffffff',
@@ -18,10 +21,10 @@ const LIGHT = {
   lorm: '#8b3fb5',
   heat0: '#f5f4f0',
   heat1: '#cfe6e2',
-  heat2: '#8fc7c0',
-  heat3: '#3f9a93',
-  heat4: '#0b6e69',
-  heatLow: '#1d1c1a',
+  heat2: '#85c2bb',
+  heat3: HEAT_TURN,
+  heat4: '#085b56',
+  heatLow: '#000000',
   heatHigh: '#ffffff',
 };
 export type ColorName = keyof typeof LIGHT;
@@ -45,12 +48,12 @@ const DARK: Theme = {
   classDistance: '#71c77b',
   lorm: '#cf95ec',
   heat0: '#212428',
-  heat1: '#1d4644',
-  heat2: '#1f6f6a',
-  heat3: '#35a098',
+  heat1: '#1c403e',
+  heat2: '#1f625d',
+  heat3: HEAT_TURN,
   heat4: '#8ae6dd',
-  heatLow: '#ecebe7',
-  heatHigh: '#0c1413',
+  heatLow: '#ffffff',
+  heatHigh: '#000000',
 };
 
 export const THEMES: { readonly light: Theme; readonly dark: Theme } = { light: LIGHT, dark: DARK };

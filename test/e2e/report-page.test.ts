@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ReportData } from '../../operator/report/report-data.ts';
@@ -15,13 +15,11 @@ const test = suite('the report in a browser');
 const DESKTOP = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 740 };
 
-let browser: Browser;
+// Not in a hook: uvu swallows the error of a hook, and it says what to install.
+const browser = await launchBrowser();
 const folder = mkdtempSync(join(tmpdir(), 'cdsp-report-'));
-test.before(async () => {
-  browser = await launchBrowser();
-});
 test.after(async () => {
-  await browser?.close();
+  await browser.close();
   rmSync(folder, { recursive: true });
 });
 

@@ -50,6 +50,12 @@ test('a drawn scribble has its colour, a white rim, and leaves its inputs alone'
   assert.ok(image.data.every((value) => value === 100));
 });
 
+test('an enlarged scribble has no holes', () => {
+  const drawn = drawScribble(gray(60, 60), map(3, 255, 255, 255, 1, 1, 1, 255, 255, 255), VOC_PALETTE, 1);
+  const middleRow = Array.from({ length: 60 }, (_, x) => drawn.data[(30 * 60 + x) * 3 + 1]);
+  assert.ok(middleRow.every((green) => green === VOC_PALETTE[1][1]));
+});
+
 test('only wrong pixels with a truth are marked as mistakes', () => {
   const drawn = drawMistakes(gray(3, 1), map(3, 0, 1, 1), map(3, 0, 0, 255));
   const red = [0, 1, 2].map((x) => drawn.data[x * 3] > drawn.data[x * 3 + 1] + 100);

@@ -24,9 +24,6 @@ const pairs: [color: ColorName, on: ColorName, least: number][] = [
   ['muted', 'surface', 4.5],
   ['accent', 'page', 4.5],
   ['warn', 'warnSoft', 4.5],
-  ['heatLow', 'heat1', 4.5],
-  ['heatLow', 'heat2', 4.5],
-  ['heatHigh', 'heat4', 4.5],
   // Lines are graphics, for which 3 is enough.
   ...(['total', 'scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance', 'lorm'] as const).map(
     (name): [ColorName, ColorName, number] => [name, 'surface', 3],
@@ -38,6 +35,23 @@ for (const scheme of ['light', 'dark'] as const) {
       assert.ok(contrast(THEMES[scheme][color], THEMES[scheme][on]) >= least, String(contrast(THEMES[scheme][color], THEMES[scheme][on])));
     });
   }
+}
+
+for (const scheme of ['light', 'dark'] as const) {
+  test(`numbers can be read on every shade of the heat map in the ${scheme} theme`, () => {
+    const theme = THEMES[scheme];
+    const stops = [theme.heat0, theme.heat1, theme.heat2, theme.heat3, theme.heat4];
+    for (let share = 0; share <= 1; share += 1 / 64) {
+      const stop = Math.min(3, Math.floor(share * 4));
+      const mix = (at: number) => {
+        const [a, b] = [stops[stop], stops[stop + 1]].map((hex) => parseInt(hex.slice(at, at + 2), 16));
+        return Math.round(a + (b - a) * (share * 4 - stop));
+      };
+      const shade = `#${[1, 3, 5].map((at) => mix(at).toString(16).padStart(2, '0')).join('')}`;
+      const ratio = contrast(shade, share > 0.75 ? theme.heatHigh : theme.heatLow);
+      assert.ok(ratio >= 4.4, `${ratio} at ${share}`);
+    }
+  });
 }
 
 test('both themes have the same colours, as custom properties in kebab case', () => {

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { renderReport } from '../../../operator/report/render.ts';
+import { completeReport, emptyReport, HOSTILE_CLASSES, VOC_CLASSES } from './fixture.ts';
+
+const test = suite('the rendered report');
+const ASSETS = { charts: 'var echarts;', script: '(() => {})();', styles: 'body { margin: 0 }' };
+
+/** Chart ids and options as the page's script reads them. */
+function chartsIn(page: string): { id: string; option: { series: { data: unknown[] }[] } }[] {
+  const json = /<script type="application\/json" id="report-data">(.*?)<\/script>/s.exec(page)?.[1] ?? '';
+  return (JSON.parse(json) as { charts: ReturnType<typeof chartsIn> }).charts;
+}
+
+test('the page allows only its own two scripts to run and nothing to be fetched', () => {
+  const page = renderReport(completeReport(), ASSETS);
+  const policy = /Content-Security-Policy" content="([^"]*)"/.exec(page)?.[1].replaceAll('&#39;', "'") ?? '';
+  assert.ok(policy.startsWith("default-src 'none'; img-src data:;"));
+  const scripts = [...page.matchAll(/<script>(.*?)<\/script>/gs)].map(([, text]) => text);
+  assert.equal(scripts, [ASSETS.charts, ASSETS.script]);
+  for (const text of scripts) assert.ok(policy.includes(`'sha256-${createHash('sha256').update(text).digest('base64')}'`));
+});
+
+test('the page names nothing outside itself', () => {
+  const page = renderReport(completeReport(), ASSETS);
+  assert.not.match(page, /(src|href)="(?!data:|#)/);
+  assert.not.match(page, /url\(|@import/);
+});
+
+test('with the plotting library and without pictures it stays below 1.5 MB', () => {
+  const size = renderReport({ ...completeReport(VOC_CLASSES), gallery: { training: [], validation: [] } }).length;
+  assert.ok(size > 500_000 && size < 1_500_000, `${size} bytes`);
+});
+
+test('every chart has a place, and every place a chart and a text for those who do not see it', () => {
+  const page = renderReport(completeReport(), ASSETS);
+  const places = [...page.matchAll(/id="chart-([^"]+)"[^>]*role="img"\s+aria-label="([^"]+)"/g)];
+  assert.equal(
+    places.map(([, id]) => id).sort(),
+    chartsIn(page)
+      .map(({ id }) => id)
+      .sort(),
+  );
+  assert.is(places.length, 11);
+});
+
+test('a report of nothing has no charts, and says so in its stages', () => {
+  const page = renderReport(emptyReport(), ASSETS);
+  assert.equal(chartsIn(page), []);
+  assert.is(page.match(/class="state NotRun"/g)?.length, 4);
+  assert.match(page, /0 of 4/);
+});
+
+test('names, YAML and messages are escaped wherever they stand', () => {
+  const data = completeReport(HOSTILE_CLASSES);
+  const evil = '<script>alert(2)</script>';
+  const page = renderReport(
+    { ...data, name: evil, yaml: evil, failure: { stage: 'segment', message: evil }, notes: [evil], facts: [evil] },
+    ASSETS,
+  );
+  assert.not.match(page, /<script>alert/);
+  assert.not.match(page, /@ink' <!--/);
+});
+
+test('the bars are sorted and leave out classes without IoU, which are named', () => {
+  const complete = completeReport(['background', 'cat', 'dog', 'cow']);
+  const evaluation = complete.evaluation && { ...complete.evaluation, iou: [0.2, null, 0.9, 0.5] };
+  const page = renderReport({ ...complete, evaluation }, ASSETS);
+  const [chart] = chartsIn(page).filter(({ id }) => id === 'class-iou');
+  assert.equal(
+    chart.option.series[0].data.map((item) => (item as { value: number }).value),
+    [0.9, 0.5, 0.2],
+  );
+  assert.match(page, /not part of the mean: cat\./);
+});
+
+test('a row of the confusion matrix sums to one, and a class without pixels has no cells', () => {
+  const complete = completeReport(['background', 'cat', 'dog']);
+  const evaluation = complete.evaluation && {
+    ...complete.evaluation,
+    confusion: [
+      [6, 2, 0],
+      [0, 0, 0],
+      [1, 1, 2],
+    ],
+  };
+  const [chart] = chartsIn(renderReport({ ...complete, evaluation }, ASSETS)).filter(({ id }) => id === 'confusion');
+  const cells = chart.option.series[0].data as { value: [number, number, number]; pixels: number }[];
+  assert.equal(
+    cells.map(({ value }) => value),
+    [
+      [0, 0, 0.75],
+      [1, 0, 0.25],
+      [2, 0, 0],
+      [0, 2, 0.25],
+      [1, 2, 0.25],
+      [2, 2, 0.5],
+    ],
+  );
+  assert.equal(
+    cells.map(({ pixels }) => pixels),
+    [6, 2, 0, 1, 1, 2],
+  );
+});
+
+test('before the evaluation the last validation stands in for the result', () => {
+  const page = renderReport({ ...completeReport(), evaluation: null }, ASSETS);
+  assert.match(page, /mIoU so far, epoch 20/);
+});
+
+test.run();
