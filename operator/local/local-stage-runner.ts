@@ -32,7 +32,9 @@ export interface LocalStageRunnerOptions {
 export interface LocalStageRunner extends StageRunner {
   /** Resolves when a stage ends; at once if none runs. */
   changed(): Promise<void>;
-  /** Resolves when every stage that runs has been stopped. */
+  /** Resolves when none runs. */
+  settled(): Promise<void>;
+  /** Stops every stage that runs; resolves when none does. */
   stopAll(): Promise<void>;
 }
 
@@ -54,6 +56,20 @@ export function createLocalStageRunner(options: LocalStageRunnerOptions): LocalS
   /** What this run has seen of each stage; for others the folder tells. */
   const states = new Map<StageName, StageState>();
   const running = new Map<StageName, { process: StageProcess; settled: Promise<void> }>();
+
+  /** The furthest each stage got, over all attempts: an attempt that only repeats what an earlier one did is no progress. */
+  const furthest = new Map<string, number>();
+
+  function goesFurther(stage: StageName, { done, total, unit }: Extract<StageEvent, { type: 'progress' }>): boolean {
+    const phase = `${stage}: ${unit} of ${total}`;
+    const before = furthest.get(phase);
+    furthest.set(phase, Math.max(done, before ?? done));
+    return before !== undefined && done > before;
+  }
+
+  async function settled(): Promise<void> {
+    await Promise.all([...running.values()].map((stage) => stage.settled));
+  }
 
   async function stateOf(stage: PlannedStage): Promise<StageState> {
     const seen = states.get(stage.name);
@@ -103,19 +119,14 @@ export function createLocalStageRunner(options: LocalStageRunnerOptions): LocalS
       await prepareFolder(folder, stage, await inspectFolder(folder, stage, verify));
       const startedAt = now();
       let metrics: StageMetrics = {};
-      let first: number | undefined;
       let hasProgressed = false;
       const receive = (event: StageEvent) => {
         if (event.type === 'result') metrics = event.metrics;
-        if (event.type === 'progress') {
-          first ??= event.done;
-          hasProgressed ||= event.done > first;
-        }
+        if (event.type === 'progress') hasProgressed = goesFurther(stage.name, event) || hasProgressed;
         onEvent({ type: 'stage', stage: stage.name, event });
       };
       onEvent({ type: 'start', stage: stage.name, attempt: attempts.failures + 1 });
       const process = startStageProcess(buildStageInput(experiment, plan, stage, folderOf), { trainer, onEvent: receive });
-      if (process.pid !== undefined) lock?.addStage(process.pid);
       states.set(stage.name, { kind: 'Running', failures: attempts.failures, interruptions: attempts.interruptions });
       const settled = process.ended.then(async (end) => {
         const state = await settle(stage, end, attempts, hasProgressed);
@@ -126,6 +137,7 @@ export function createLocalStageRunner(options: LocalStageRunnerOptions): LocalS
         onEvent({ type: 'end', stage: stage.name, outcome, seconds: (now() - startedAt) / 1000, metrics });
       });
       running.set(stage.name, { process, settled });
+      if (process.pid !== undefined) lock?.addStage(process.pid);
     },
 
     stop(_plan: Plan, stage: PlannedStage) {
@@ -134,12 +146,14 @@ export function createLocalStageRunner(options: LocalStageRunnerOptions): LocalS
     },
 
     async changed() {
-      await Promise.race([...running.values()].map(({ settled }) => settled));
+      if (running.size > 0) await Promise.race([...running.values()].map(({ settled }) => settled));
     },
+
+    settled,
 
     async stopAll() {
       for (const { process } of running.values()) process.stop(graceMs);
-      await Promise.all([...running.values()].map(({ settled }) => settled));
+      await settled();
     },
   };
 }

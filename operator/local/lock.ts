@@ -133,7 +133,13 @@ export async function lockStorage(root: string, options: LockOptions): Promise<S
     };
     return {
       addStage: (pid) => update([...holder.stages, identifyProcess(pid)]),
-      removeStage: (pid) => update(holder.stages.filter((stage) => stage.pid !== pid)),
+      removeStage: (pid) => {
+        try {
+          update(holder.stages.filter((stage) => stage.pid !== pid));
+        } catch {
+          // A full disk, say. A process that is gone does no harm in the list.
+        }
+      },
       release: () => {
         if (database.isOpen) database.close();
       },

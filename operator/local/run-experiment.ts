@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findImagenetWeights } from '../../trainer-image/model/weights/imagenet-weights.ts';
+import { TRAINER_VERSION } from '../../trainer-image/version.ts';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import { EXIT } from '../api/stage-contract.ts';
 import type { Manifest, StageMetrics } from '../api/stage-contract.ts';
@@ -26,7 +27,6 @@ import type { RunEvent } from './run-events.ts';
 import { inspectFolder, stageFolder } from './stage-folders.ts';
 
 const TRAINER = fileURLToPath(new URL('../../trainer-image/main.ts', import.meta.url));
-const PACKAGE = new URL('../../package.json', import.meta.url);
 
 export interface LocalOptions {
   /** Folder of the YAML file; relative paths start there. */
@@ -77,15 +77,13 @@ interface Prepared {
   readonly storage: string;
 }
 
-const packageVersion = (): string => (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version;
-
 async function prepare(experiment: Experiment, options: LocalOptions): Promise<Prepared> {
   const located = resolvePaths(experiment, options.baseFolder);
   const storage = located.spec.storage.path;
   const cache = openDigestCache(join(storage, 'digests.json'));
   const identities = await resolveIdentities(located, cache, findImagenetWeights);
   if (existsSync(storage)) cache.save();
-  const plan = planExperiment(located, { trainerVersion: options.trainerVersion ?? packageVersion(), identities });
+  const plan = planExperiment(located, { trainerVersion: options.trainerVersion ?? TRAINER_VERSION, identities });
   return { experiment: located, plan, storage };
 }
 

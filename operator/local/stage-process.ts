@@ -40,6 +40,15 @@ export function parseStageEvent(line: string): StageEvent | undefined {
   }
 }
 
+/** Ends a process and its own children, which share its group, at once. */
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has just ended by itself.
+  }
+}
+
 /**
  * Starts a stage. It gets a session of its own, so that Ctrl-C in a terminal reaches this process only, which then asks the stage
  * to stop, once. Its standard input stays open as long as this process lives: a stage sees its end and stops, even
@@ -81,7 +90,7 @@ export function startStageProcess(input: StageInput, { trainer, environment = pr
     ended,
     stop(graceMs) {
       child.kill('SIGTERM');
-      killer ??= setTimeout(() => child.kill('SIGKILL'), graceMs);
+      killer ??= setTimeout(() => killGroup(child.pid), graceMs);
     },
   };
 }

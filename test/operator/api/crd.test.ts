@@ -32,7 +32,7 @@ const ALLOWED = new Set(
 
 test('regenerating leaves no difference', () => {
   assert.equal(outdatedFiles(), []);
-  assert.is(generatedFiles().size, 2);
+  assert.ok(generatedFiles().has('crds/cdsp.dev_cdspexperiments.yaml'));
 });
 
 test('the schema is structural: a type everywhere, no keyword that the API server refuses', () => {
