@@ -109,7 +109,6 @@ function tensorflowFolder(variant) {
 }
 
 function buildTensorflow(variant, work) {
-  checkPrograms(['pip', 'compiler']);
   say(`TensorFlow ${TENSORFLOW_VERSION} (${variant}) from PyPI; once per machine`);
   const requirement = variant === 'gpu' ? `tensorflow==${TENSORFLOW_VERSION}` : `tensorflow-cpu==${TENSORFLOW_VERSION}`;
   const headers = 'tensorflow/include/(tensorflow/c|tensorflow/core/platform|xla/tsl|tsl)/';
@@ -211,7 +210,6 @@ function fetchWeights() {
 }
 
 function installPackages() {
-  checkPrograms(['npm']);
   say('npm packages');
   // Scripts stay off: tfjs-node's would download an old TensorFlow. Only the pinned Node needs its own.
   const env = { ...process.env, NODE_ENV: 'development' };
@@ -244,6 +242,7 @@ function main() {
   const variant = tensorflowVariant();
   if (isComplete(variant)) return;
   const started = performance.now();
+  checkPrograms(existsSync(tensorflowFolder(variant)) ? ['npm'] : ['npm', 'pip', 'compiler']);
   rmSync(STAMP, { force: true });
   installPackages();
   mkdirSync(cacheRoot, { recursive: true });

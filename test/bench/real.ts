@@ -1,0 +1,169 @@
+// Real photographs: the rows of Table 2 and the quality of the pseudo-labels, on any VOC-style folder.
+//   npm run bench:real -- --data FOLDER [--seeds 3] [--rows scribble,both,all] [--storage runs/bench-real] [--write]
+// One classifier and one set of pseudo-labels serve every row and seed. Complete stages are reused, so an interrupted benchmark
+// goes on where it was. With --write the tables go into docs/results.md.
+import { cpus, loadavg, totalmem } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Experiment, LOSS_TERMS, type ExperimentInput, type LossTermName } from '../../operator/api/experiment.ts';
+import type { Manifest } from '../../operator/api/stage-contract.ts';
+import { runExperiment } from '../../operator/local/run-experiment.ts';
+import { ARTIFACTS } from '../../trainer-image/artifacts.ts';
+import { parseLabels } from '../../trainer-image/data/dataset.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** Rows of Table 2: which terms are on. */
+const ROWS: Readonly<Record<string, { title: string; terms: readonly LossTermName[] }>> = {
+  scribble: { title: 'scribbles only', terms: ['scribble'] },
+  pseudo: { title: 'pseudo-labels only', terms: ['pseudoLabel'] },
+  both: { title: 'both', terms: ['scribble', 'pseudoLabel'] },
+  dc: { title: 'both + L_dc', terms: ['scribble', 'pseudoLabel', 'classDistance'] },
+  ds: { title: 'both + L_ds', terms: ['scribble', 'pseudoLabel', 'scribbleDistance'] },
+  del: { title: 'both + DEL (L_ds, L_dc)', terms: ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance'] },
+  lorm: { title: 'both + LoRM', terms: ['scribble', 'pseudoLabel', 'lorm'] },
+  all: { title: 'all five terms', terms: LOSS_TERMS },
+};
+
+const { values: options } = parseArgs({
+  options: {
+    data: { type: 'string', default: join(ROOT, '../shared/data/voc7') },
+    seeds: { type: 'string', default: '3' },
+    rows: { type: 'string', default: 'scribble,pseudo,both,del,lorm,all' },
+    storage: { type: 'string', default: join(ROOT, 'runs/bench-real') },
+    epochs: { type: 'string', default: '10' },
+    write: { type: 'boolean', default: false },
+  },
+});
+
+/** The settings of every row, found on the training split and the scribbles alone. */
+function settings(): Pick<ExperimentInput['spec'], 'model' | 'classify' | 'segment' | 'pseudoLabels'> {
+  const training = { batchSize: 8, cropSize: 144, learningRate: 0.01, warmupEpochs: 1 };
+  return {
+    model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv3plus' },
+    classify: { ...training, epochs: 10 },
+    pseudoLabels: { scales: [0.5, 1, 1.5] },
+    segment: { ...training, epochs: Number(options.epochs), validateEvery: 0 },
+  };
+}
+
+function lossesOf(terms: readonly LossTermName[]): NonNullable<ExperimentInput['spec']['losses']> {
+  return Object.fromEntries(LOSS_TERMS.map((term) => [term, { enabled: terms.includes(term) }]));
+}
+
+function experimentOf(name: string, spec: Partial<ExperimentInput['spec']>): Experiment {
+  const dataset = { folder: { path: resolve(options.data) } };
+  const storage = { path: resolve(options.storage) };
+  return Experiment.parse({
+    apiVersion: 'cdsp.dev/v1alpha1',
+    kind: 'CDSPExperiment',
+    metadata: { name },
+    spec: { ...settings(), dataset, storage, ...spec },
+  });
+}
+
+interface StageOutcome {
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+/** Runs an experiment and returns its stages; progress goes to standard error. */
+async function run(experiment: Experiment, until?: 'pseudo-label'): Promise<Map<string, StageOutcome>> {
+  const started = performance.now();
+  const result = await runExperiment(experiment, { baseFolder: ROOT, until });
+  if (result.outcome !== 'Succeeded') throw new Error(`${experiment.metadata.name}: ${result.failure?.message ?? result.outcome}`);
+  process.stderr.write(`${experiment.metadata.name}: ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
+  return new Map(
+    result.stages.flatMap(({ stage, folder, manifest }) => (manifest === undefined ? [] : [[stage, { folder, manifest }] as const])),
+  );
+}
+
+const percent = (value: unknown) => (typeof value === 'number' ? (100 * value).toFixed(1) : '–');
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+interface RowResult {
+  readonly title: string;
+  readonly meanIou: number[];
+  readonly iou: (number | null)[][];
+  readonly minutes: number[];
+}
+
+async function main(): Promise<void> {
+  const started = performance.now();
+  const first = await run(experimentOf('real-labels', {}), 'pseudo-label');
+  const labels = first.get('pseudo-label') as StageOutcome;
+  const quality = JSON.parse(readFileSync(join(labels.folder, ARTIFACTS.pseudoLabel.quality), 'utf8')) as {
+    threshold: number;
+    candidates: { threshold: number; agreement: number }[];
+    quality: Record<string, number>;
+  };
+  const external = { source: 'External' as const, external: { path: join(labels.folder, ARTIFACTS.pseudoLabel.labels) } };
+  const results: RowResult[] = [];
+  for (const id of options.rows.split(',')) {
+    const { title, terms } = ROWS[id];
+    const row: RowResult = { title, meanIou: [], iou: [], minutes: [] };
+    for (let seed = 0; seed < Number(options.seeds); seed++) {
+      const experiment = experimentOf(`real-${id}-${seed}`, { seed, losses: lossesOf(terms), pseudoLabels: external });
+      const stages = await run(experiment);
+      const { metrics } = (stages.get('evaluate') as StageOutcome).manifest;
+      row.meanIou.push(metrics.meanIou as number);
+      row.iou.push(metrics.iou as (number | null)[]);
+      row.minutes.push((stages.get('segment') as StageOutcome).manifest.seconds / 60);
+      process.stderr.write(`  ${title}, seed ${seed}: ${percent(metrics.meanIou)}\n`);
+    }
+    results.push(row);
+  }
+  const text = report(first, quality, results, (performance.now() - started) / 60000);
+  process.stdout.write(text);
+  if (options.write) writeSection(text);
+}
+
+function report(
+  first: Map<string, StageOutcome>,
+  quality: { threshold: number; candidates: { threshold: number; agreement: number }[]; quality: Record<string, number> },
+  rows: readonly RowResult[],
+  minutes: number,
+): string {
+  const classes = parseLabels(readFileSync(join(options.data, 'labels.txt'), 'utf8'), 'labels.txt');
+  const labelling = (first.get('pseudo-label') as StageOutcome).manifest.metrics;
+  const cpu = cpus();
+  const lines = [
+    `Machine: ${cpu.length} × ${cpu[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB; load at the end ${loadavg()[0]?.toFixed(1)}.`,
+    `Command: \`npm run bench:real -- --rows ${options.rows} --seeds ${options.seeds} --epochs ${options.epochs}\`; this call took ${minutes.toFixed(0)} minutes (complete stages are reused).`,
+    '',
+    '| pseudo-labels on the training images | mIoU |',
+    '|---|---|',
+    ...Object.entries(quality.quality).map(([name, value]) => `| ${name} | ${percent(value)} |`),
+    '',
+    `Background threshold ${quality.threshold}, chosen on the scribbles (agreement ${quality.candidates.map(({ threshold, agreement }) => `${threshold}: ${percent(agreement)}`).join(', ')}). ${Number(labelling.secondsPerImage).toFixed(3)} s an image in all (class activation maps, threshold, refinement).`,
+    '',
+    `| terms | mIoU, mean of ${options.seeds} seeds | seeds | ${classes.join(' | ')} | minutes |`,
+    `|---|---|---|${classes.map(() => '---|').join('')}---|`,
+    ...rows.map(({ title, meanIou, iou, minutes: times }) => {
+      const perClass = classes.map((_, k) => percent(mean(iou.map((seed) => seed[k] ?? 0))));
+      return `| ${title} | ${percent(mean(meanIou))} | ${meanIou.map(percent).join(', ')} | ${perClass.join(' | ')} | ${mean(times).toFixed(1)} |`;
+    }),
+    '',
+    'Settings:',
+    '',
+    '```json',
+    JSON.stringify(settings(), null, 1),
+    '```',
+    '',
+  ];
+  return lines.join('\n');
+}
+
+const [BEGIN, END] = ['<!-- bench:real begin -->', '<!-- bench:real end -->'];
+
+/** Puts the tables between their marks in docs/results.md. */
+function writeSection(text: string): void {
+  const file = join(ROOT, 'docs/results.md');
+  const page = readFileSync(file, 'utf8');
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`${file} has no section ${BEGIN}`);
+  writeFileSync(file, `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n${page.slice(end)}`);
+}
+
+await main();
