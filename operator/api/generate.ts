@@ -1,8 +1,9 @@
-// Writes what is generated from the schema: the CRD and the reference. With --check it writes nothing and fails on a difference.
+// Writes what is generated from the source: the CRD, the reference and the table of exit codes. With --check it writes nothing and fails on a difference.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
+import { exitCodeDocument } from '../cli/exit-codes.ts';
 import { buildExperimentCrd, PLURAL } from './crd.ts';
 import { GROUP } from './experiment.ts';
 import { buildReference } from './reference.ts';
@@ -14,6 +15,7 @@ export function generatedFiles(): Map<string, string> {
   return new Map([
     [`crds/${GROUP}_${PLURAL}.yaml`, HEADER + dump(buildExperimentCrd(), { lineWidth: 120, noRefs: true })],
     ['docs/reference/experiment.md', buildReference()],
+    ['docs/exit-codes.md', exitCodeDocument()],
   ]);
 }
 

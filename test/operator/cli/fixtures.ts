@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
+import { withFolder } from '../local/temporary-folder.ts';
 import { encodeIndexPng } from '../../../trainer-image/data/index-png.ts';
 
 /** Writes files below a folder. */
@@ -21,6 +22,13 @@ spec:
     generator: { train: 2, val: 1, size: 48 }
   retries: 0
 `;
+
+/** A folder with that experiment as tiny.yaml. */
+export const withExperiment = (use: (folder: string) => Promise<void>): Promise<void> =>
+  withFolder(async (folder) => {
+    writeFiles(folder, { 'tiny.yaml': TINY });
+    await use(folder);
+  });
 
 const SIZE = { width: 64, height: 48 };
 const PIXELS = SIZE.width * SIZE.height;

@@ -1,0 +1,149 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseExperiment } from '../../../../operator/api/parse.ts';
+import { withFolder } from '../../local/temporary-folder.ts';
+import { runCli } from '../cli-process.ts';
+import { colourPicture, indexPng, writeFiles, writeVocFolder } from '../fixtures.ts';
+
+const LABELS = '0 background\n1 cat\n2 dog\n';
+const lists = { 'data/ImageSets/Segmentation/train.txt': 'image-0\nimage-1\n', 'data/ImageSets/Segmentation/val.txt': 'image-2\n' };
+
+const readExperiment = (folder: string) => parseExperiment(readFileSync(join(folder, 'cdsp.yaml'), 'utf8'), 'cdsp.yaml');
+
+test('a complete folder gives an experiment that is valid as it is', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    writeFiles(folder, { ...lists, 'data/labels.txt': LABELS });
+    const { code, stdout } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 0, stdout);
+    assert.match(stdout, /images +JPEGImages\/, 10 files, about 64×48 pixels\n/);
+    assert.match(stdout, /labels\.txt: background, cat, dog\n/);
+    const { spec, metadata } = readExperiment(folder);
+    assert.is(metadata.name, 'data');
+    assert.is(spec.dataset.folder?.path, 'data');
+    assert.is(spec.dataset.classes, undefined);
+    assert.is(spec.model.backbone, 'efficientnet-lite0');
+    const validation = await runCli(['validate', 'cdsp.yaml'], { cwd: folder });
+    assert.match(validation.stdout, /2 training and 1 validation images, 3 classes/);
+  }));
+
+test('usual names of other data sets are found', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'), { images: 'Images', scribbles: 'scribble_annotations', masks: 'annotations/masks' });
+    writeFiles(folder, { 'data/splits/train.txt': 'image-0\n', 'data/splits/val.txt': 'image-1\n' });
+    const { code } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 0);
+    const found = readExperiment(folder).spec.dataset.folder;
+    assert.equal(found, {
+      path: 'data',
+      images: 'Images',
+      scribbles: 'scribble_annotations',
+      masks: 'annotations/masks',
+      trainSplit: 'splits/train.txt',
+      valSplit: 'splits/val.txt',
+    });
+  }));
+
+test('without split lists the gap is named, and nothing is written into the data folder', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    const { code, stdout } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 65);
+    assert.match(stdout, /Missing:\n {2}- no split lists\n {4}write both: .*init data --make-splits --force\n/);
+    assert.equal(readdirSync(join(folder, 'data')).sort(), ['JPEGImages', 'SegmentationClass', 'Scribbles'].sort());
+  }));
+
+test('--make-splits writes the same lists every time, and never over others', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    const first = await runCli(['init', 'data', '--make-splits'], { cwd: folder });
+    assert.is(first.code, 0, first.stdout + first.stderr);
+    const read = () => ['train', 'val'].map((split) => readFileSync(join(folder, `data/ImageSets/Segmentation/${split}.txt`), 'utf8'));
+    const splits = read();
+    assert.equal(
+      splits.map((text) => text.trimEnd().split('\n').length),
+      [8, 2],
+    );
+    rmSync(join(folder, 'data/ImageSets'), { recursive: true });
+    await runCli(['init', 'data', '--make-splits', '--force'], { cwd: folder });
+    assert.equal(read(), splits);
+
+    rmSync(join(folder, 'data/ImageSets/Segmentation/val.txt'));
+    const third = await runCli(['init', 'data', '--make-splits', '--force'], { cwd: folder });
+    assert.is(third.code, 65);
+    assert.match(third.stderr, /error: .*train\.txt: the split list exists/);
+    assert.not.ok(existsSync(join(folder, 'data/ImageSets/Segmentation/val.txt')));
+  }));
+
+test('without labels.txt the classes come from the masks, with names to replace', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    writeFiles(folder, lists);
+    const { stdout } = await runCli(['init', 'data'], { cwd: folder });
+    assert.match(stdout, /Nothing names the classes/);
+    assert.equal(readExperiment(folder).spec.dataset.classes, ['background', 'class-1', 'class-2']);
+  }));
+
+test('colour masks are answered with the import that converts them', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    const colour = await colourPicture('png', 192);
+    writeFiles(folder, { ...lists, 'data/labels.txt': LABELS });
+    for (let index = 0; index < 10; index++) writeFiles(folder, { [`data/SegmentationClass/image-${index}.png`]: colour });
+    const { code, stdout } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 65);
+    assert.match(
+      stdout,
+      /the masks in SegmentationClass are not index PNGs yet\n +\S+ import data\/SegmentationClass --output data\/SegmentationClass-index --images data\/JPEGImages\n/,
+    );
+    assert.is(readExperiment(folder).spec.dataset.folder?.masks, 'SegmentationClass-index');
+  }));
+
+test('masks without scribbles are answered with synth', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    rmSync(join(folder, 'data/Scribbles'), { recursive: true });
+    writeFiles(folder, lists);
+    const { code, stdout } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 65);
+    const [, output] = /synth data\/SegmentationClass --output (\S+)\n/.exec(stdout) ?? [];
+    const drawn = await runCli(['synth', 'data/SegmentationClass', '--output', output], { cwd: folder });
+    assert.is(drawn.code, 0, drawn.stderr);
+    assert.match(drawn.stdout, /^10 scribbles in data\/Scribbles, /);
+    const again = await runCli(['init', 'data', '--force'], { cwd: folder });
+    assert.is(again.code, 0, again.stdout);
+  }));
+
+test('an existing experiment is not overwritten', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    writeFiles(folder, { 'cdsp.yaml': 'mine' });
+    const { code, stderr } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 65);
+    assert.match(stderr, /^error: cdsp\.yaml: the file exists; .*--force/);
+    assert.is(readFileSync(join(folder, 'cdsp.yaml'), 'utf8'), 'mine');
+  }));
+
+test('a folder without images is refused', () =>
+  withFolder(async (folder) => {
+    mkdirSync(join(folder, 'data'));
+    const { code, stderr } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 65);
+    assert.match(stderr, /^error: data: no images /);
+    assert.not.ok(existsSync(join(folder, 'cdsp.yaml')));
+  }));
+
+test('import converts 0/1/2 scribbles and says by which rule', () =>
+  withFolder(async (folder) => {
+    for (let index = 0; index < 3; index++) writeFiles(folder, { [`old/image-${index}.png`]: indexPng([1, 2], 0) });
+    const { code, stdout, stderr } = await runCli(['import', 'old', '-o', 'new', '--map', '0=255,1=1,2=0'], { cwd: folder });
+    assert.is(code, 0, stderr);
+    assert.match(stdout, /^3 index PNGs in new, .*\nRule: .*\n\nindex +class +files +pixels\n/);
+    const repeated = await runCli(['import', 'old', '-o', 'new', '--map', '0=255,1=1,2=0'], { cwd: folder });
+    assert.is(repeated.code, 65);
+    assert.match(repeated.stderr, /--overwrite/);
+  }));
+
+test.run();
