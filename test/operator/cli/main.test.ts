@@ -70,6 +70,13 @@ const cases: readonly Case[] = [
     stderr: /^error: \.: holds no /,
   },
   {
+    why: 'damaged weights are named by the process that loads TensorFlow',
+    args: ['predict', 'weights.safetensors', '.', '-o', 'out'],
+    files: { 'weights.safetensors': 'nothing of the kind' },
+    code: 65,
+    stderr: /^error: .*weights\.safetensors: this \.safetensors file is damaged/,
+  },
+  {
     why: 'validate accepts a good file',
     args: ['validate', 'good.yaml'],
     files: { 'good.yaml': TINY },
