@@ -6,7 +6,7 @@ import type { StageName } from '../../../operator/api/experiment.ts';
 import { schemaTree } from '../../../operator/api/schema-tree.ts';
 import type { SchemaNode } from '../../../operator/api/schema-tree.ts';
 import type { Json } from '../../../operator/plan/canonical-json.ts';
-import { allUpstream, planExperiment, planUntil } from '../../../operator/plan/plan.ts';
+import { allUpstream, planExperiment } from '../../../operator/plan/plan.ts';
 import type { Plan } from '../../../operator/plan/plan.ts';
 import { at, experiment, IDENTITIES, plan } from './experiments.ts';
 
@@ -163,17 +163,6 @@ test('upstream stages come in the order in which they run', () => {
     ['classify', 'pseudo-label', 'segment'],
   );
   assert.equal(allUpstream(plan(), 'classify'), []);
-});
-
-test('a plan can end at a stage, with the same keys', () => {
-  const whole = plan();
-  assert.equal(planUntil(whole, 'pseudo-label').stages, whole.stages.slice(0, 2));
-  assert.equal(planUntil(whole, 'evaluate').stages, whole.stages);
-});
-
-test('a plan cannot end at a stage that it leaves out, and says why', () => {
-  const external = plan({ pseudoLabels: { source: 'External', external: { path: 'a' } } }, { externalLabels: 'x' });
-  assert.throws(() => planUntil(external, 'classify'), /does not run classify: the pseudo-labels are external/);
 });
 
 test('two stages never share a key, and a plan depends on nothing but its arguments', () => {
