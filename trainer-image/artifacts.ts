@@ -6,6 +6,8 @@ export const ARTIFACTS = {
     weights: 'weights.safetensors',
     /** One JSON object per training step: { step, epoch, learningRate, loss, terms }. */
     history: 'history.jsonl',
+    /** One JSON object per epoch: { epoch, step, meanAveragePrecision }. */
+    validation: 'validation.jsonl',
     checkpoint: 'checkpoint',
   },
   pseudoLabel: {

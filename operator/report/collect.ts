@@ -34,7 +34,10 @@ export async function collectReport(source: ReportSource): Promise<ReportData> {
   const folder = (stage: StageName) => source.stages.find((planned) => planned.stage === stage)?.folder;
   const within = (stage: StageName, name: string) => join(folder(stage) ?? join('not', 'planned'), name);
   const history = async (stage: 'classify' | 'segment') =>
-    summarizeHistory(await readLines(within(stage, ARTIFACTS[stage].history), HistoryLine, notes));
+    summarizeHistory([
+      ...(await readLines(within(stage, ARTIFACTS[stage].history), HistoryLine, notes)),
+      ...(stage === 'classify' ? await readLines(within(stage, ARTIFACTS.classify.validation), HistoryLine, notes) : []),
+    ]);
 
   const evaluation = await readRecord(within('evaluate', ARTIFACTS.evaluate.evaluation), EvaluationRecord, notes);
   const validation = await readLines(within('segment', ARTIFACTS.segment.validation), ValidationLine, notes);

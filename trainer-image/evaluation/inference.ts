@@ -20,7 +20,7 @@ export function imageTensor(
 ): Tensor4D {
   return tf.tidy(() => {
     const pixels = tf.tensor4d(new Float32Array(data), [1, height, width, 3]);
-    const normalised = tf.div(tf.sub(pixels, tf.tensor1d([...mean])), tf.tensor1d([...deviation])) as Tensor4D;
+    const normalised = tf.div<Tensor4D>(tf.sub(pixels, tf.tensor1d([...mean])), tf.tensor1d([...deviation]));
     const sized = resizeBilinear(normalised, Math.max(1, Math.round(height * scale)), Math.max(1, Math.round(width * scale)));
     return flips ? tf.concat([sized, tf.reverse(sized, 2)], 0) : tf.clone(sized);
   });
@@ -41,7 +41,7 @@ export function predictImage(network: Segmentor, image: RgbImage, { scales, flip
   const labels = tf.tidy(() => {
     const maps = scales.map((scale) => {
       const { logits } = network.forward(imageTensor(image, scale, flips, normalisation), INFERENCE);
-      return mergeFlips(tf.softmax(resizeBilinear(logits, height, width)) as Tensor4D);
+      return mergeFlips(tf.softmax<Tensor4D>(resizeBilinear(logits, height, width)));
     });
     return tf.argMax(maps.length === 1 ? maps[0] : tf.addN(maps), 3).dataSync();
   });

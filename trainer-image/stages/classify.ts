@@ -1,17 +1,48 @@
 import { join } from 'node:path';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../artifacts.ts';
+import type { Normalisation } from '../data/augment.ts';
+import { readImage } from '../data/images.ts';
+import { readIndexPng } from '../data/index-png.ts';
+import { imageLevelLabels } from '../data/labels.ts';
 import { createTrainingLoader } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
+import type { Dataset } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
+import { meanAveragePrecision } from '../evaluation/average-precision.ts';
+import { imageTensor } from '../evaluation/inference.ts';
 import { multiLabelCrossEntropy } from '../losses/pixel-losses.ts';
-import { createClassifier, defaultOutputStride, normalisationOf } from '../model/segmentor.ts';
+import { INFERENCE } from '../model/layers.ts';
+import { createClassifier, defaultOutputStride, normalisationOf, type Classifier } from '../model/segmentor.ts';
 import { writeSafetensors } from '../model/weights/safetensors.ts';
-import { tf, type Tensor4D } from '../tf.ts';
+import { tf } from '../tf.ts';
+import { History } from '../training/history.ts';
 import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
 import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
+
+/** A line of validation.jsonl. */
+interface PrecisionLine {
+  readonly epoch: number;
+  readonly step: number;
+  readonly meanAveragePrecision: number | null;
+}
+
+/** Validation images whose classes the classifier is held against after each epoch. */
+const CHECKED_IMAGES = 100;
+
+/** Mean average precision on the first validation images, whole and at their own size; truth: the classes in their masks. */
+async function checkClassifier(network: Classifier, dataset: Dataset, normalisation: Normalisation): Promise<number | null> {
+  const scores: Float32Array[] = [];
+  const labels: Float32Array[] = [];
+  for (const { image, mask } of dataset.val.slice(0, CHECKED_IMAGES)) {
+    const pixels = await readImage(image);
+    scores.push(tf.tidy(() => network.forward(imageTensor(pixels, 1, false, normalisation), INFERENCE).dataSync<'float32'>()));
+    labels.push(imageLevelLabels(await readIndexPng(mask as string), dataset.classes.length));
+  }
+  return meanAveragePrecision(scores, labels);
+}
 
 /** Stage 1: trains a multi-label classifier on the classes that occur in the scribbles. */
 export async function classify(context: StageContext): Promise<StageMetrics> {
@@ -28,32 +59,44 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   const network = createClassifier({ backbone, outputStride: outputStride as 8 | 16, classes }, createRandom(context.seed, 'classifier'));
   loadInitialWeights(network.parameters, context);
   const settings = spec.classify;
+  const normalisation = normalisationOf(backbone);
+  let precision: number | null = null;
+  let validation: History<PrecisionLine> | undefined;
   const result = await train(
     {
       parameters: network.parameters,
       settings,
       field: 'spec.classify',
       files: ARTIFACTS.classify,
-      openLoader: (startStep) =>
-        createTrainingLoader({
+      openLoader: (startStep) => {
+        // A training that goes on from an epoch's end checks that epoch once more: its line may not have been written.
+        validation = new History<PrecisionLine>(join(context.output, ARTIFACTS.classify.validation), startStep - 1);
+        return createTrainingLoader({
           samples,
           classes: dataset.classes,
           fields: { imageLabels: true },
           batchSize: settings.batchSize,
           cropSize: settings.cropSize,
           augmentation: settings.augmentation,
-          normalisation: normalisationOf(backbone),
+          normalisation,
           epochs: settings.epochs,
           seed: context.seed,
           degradation: degradationOf(spec),
           startStep,
-        }),
+        });
+      },
       forward: ({ images, imageLabels }, mode) => {
         const { batchSize, cropSize } = settings;
-        const image = tf.tensor(images, [batchSize, cropSize, cropSize, 3]) as Tensor4D;
+        const image = tf.tensor4d(images, [batchSize, cropSize, cropSize, 3]);
         const labels = tf.tensor(imageLabels as Float32Array, [batchSize, classes - 1]);
         const total = multiLabelCrossEntropy(network.forward(image, mode), labels);
         return { total, terms: new Map() };
+      },
+      afterEpoch: async (epoch, step) => {
+        precision = await checkClassifier(network, dataset, normalisation);
+        validation?.add({ epoch, step, meanAveragePrecision: precision });
+        validation?.flush();
+        return undefined;
       },
     },
     context,
@@ -62,6 +105,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   network.parameters.dispose();
   return {
     loss: result.loss,
+    meanAveragePrecision: precision,
     steps: result.steps,
     images: samples.length,
     imagesWithoutScribble: survey.unannotated.length,
