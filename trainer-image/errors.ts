@@ -10,3 +10,11 @@ export class BadInputError extends Error {
     this.field = where.field;
   }
 }
+
+/** Something that set-up provides is missing. Ends a stage with exit code 69. */
+export class UnavailableError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnavailableError';
+  }
+}

@@ -2,6 +2,7 @@ import { globSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type * as Tensorflow from '@tensorflow/tfjs-node';
+import { UnavailableError } from './errors.ts';
 
 /**
  * The only import of TensorFlow. The -gpu package comes first and the CPU package stands in where it (or its library) is
@@ -36,7 +37,7 @@ function restoreUtilHelpers(): void {
 
 async function loadTensorflow(): Promise<typeof Tensorflow> {
   const name = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'].find(hasAddon);
-  if (name === undefined) throw new Error('TensorFlow is not set up; run `node scripts/bootstrap.mjs` and look at what it says');
+  if (name === undefined) throw new UnavailableError('TensorFlow is not set up; run `node scripts/bootstrap.mjs` and look at what it says');
   restoreUtilHelpers();
   const loaded = (await import(name)) as { default: typeof Tensorflow };
   return loaded.default;

@@ -21,6 +21,7 @@ export type StageReason =
   | 'WaitsForUpstream'
   | 'Suspended'
   | 'BadInput'
+  | 'Unavailable'
   | 'RetriesExhausted'
   | 'InterruptedTooOften'
   | 'UpstreamFailed';
@@ -75,6 +76,7 @@ function judge(state: StageState, { retries, suspend }: Plan, now: number): Verd
       return { reason: 'Resuming', message: 'unfinished; goes on where it stopped' };
     case 'Failed': {
       if (state.exitCode === EXIT.badInput) return { reason: 'BadInput', message: state.message };
+      if (state.exitCode === EXIT.unavailable) return { reason: 'Unavailable', message: state.message };
       if (state.failures > retries) return { reason: 'RetriesExhausted', message: `failed ${state.failures} times: ${state.message}` };
       if (suspend) return { reason: 'Suspended', message: 'the experiment is suspended' };
       const wakeAt = state.at + retryDelay(state.failures);
@@ -87,7 +89,7 @@ function judge(state: StageState, { retries, suspend }: Plan, now: number): Verd
 }
 
 const STARTS: ReadonlySet<StageReason> = new Set(['Starting', 'Resuming', 'Retrying']);
-const ENDS_IN_FAILURE: ReadonlySet<StageReason> = new Set(['BadInput', 'RetriesExhausted', 'InterruptedTooOften', 'UpstreamFailed']);
+const ENDS_IN_FAILURE: ReadonlySet<StageReason> = new Set(['BadInput', 'Unavailable', 'RetriesExhausted', 'InterruptedTooOften', 'UpstreamFailed']);
 
 function outcomeOf(verdicts: readonly Verdict[]): Outcome {
   if (verdicts.every(({ reason }) => reason === 'Complete' || reason === 'Cached')) return 'Succeeded';

@@ -31,8 +31,9 @@ export function needsPseudoLabels(losses: LossSettings): boolean {
 }
 
 /** Output stride where the experiment leaves it out. */
-export function effectiveOutputStride({ backbone, outputStride }: ModelSettings): number {
-  return outputStride ?? (backbone === 'efficientnet-lite0' ? 16 : 8);
+export function effectiveOutputStride({ backbone, outputStride }: ModelSettings): 8 | 16 {
+  if (outputStride === 8 || outputStride === 16) return outputStride;
+  return backbone === 'efficientnet-lite0' ? 16 : 8;
 }
 
 function without(settings: object, left: string): Json {

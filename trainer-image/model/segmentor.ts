@@ -43,11 +43,6 @@ export function normalisationOf(backbone: BackboneName): Normalisation {
   return backbone === 'efficientnet-lite0' ? EFFICIENTNET_LITE_NORMALISATION : IMAGENET_NORMALISATION;
 }
 
-/** The output stride of a backbone where the experiment names none. */
-export function defaultOutputStride(backbone: BackboneName): 8 | 16 {
-  return backbone === 'efficientnet-lite0' ? 16 : 8;
-}
-
 function createBackbone(store: ParameterStore, { backbone, outputStride }: NetworkSettings): Backbone {
   if (typeof backbone !== 'string') return resnet(store, backbone);
   if (backbone === 'efficientnet-lite0') return efficientnetLite0(store, outputStride);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
+import { effectiveOutputStride } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { readImage, readImageSize } from '../data/images.ts';
 import { writeIndexPng } from '../data/index-png.ts';
@@ -7,7 +8,7 @@ import { createRandom } from '../data/random.ts';
 import type { Dataset, Sample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
 import { activationMaps } from '../evaluation/inference.ts';
-import { createClassifier, defaultOutputStride, normalisationOf } from '../model/segmentor.ts';
+import { createClassifier, normalisationOf } from '../model/segmentor.ts';
 import { loadWeights } from '../model/weights/match-weights.ts';
 import type { ActivationMaps } from '../pseudo-labels/worker.ts';
 import type { StageContext } from './stage-context.ts';
@@ -24,8 +25,8 @@ export interface ActivationSource {
 export function openActivationSource(dataset: Dataset, context: StageContext): ActivationSource {
   const { classify } = context.input.upstream;
   if (classify === undefined) throw new BadInputError('pseudo-label needs a classify stage', { field: 'upstream.classify' });
-  const { backbone, outputStride = defaultOutputStride(backbone) } = context.spec.model;
-  const model = { backbone, outputStride: outputStride as 8 | 16, classes: dataset.classes.length };
+  const { backbone } = context.spec.model;
+  const model = { backbone, outputStride: effectiveOutputStride(context.spec.model), classes: dataset.classes.length };
   const network = createClassifier(model, createRandom(0));
   network.parameters.load(loadWeights(join(classify, ARTIFACTS.classify.weights), network.parameters.expected()).arrays);
   const { scales, flips } = context.spec.pseudoLabels;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
+import { effectiveOutputStride } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import type { Normalisation } from '../data/augment.ts';
 import { readImage } from '../data/images.ts';
@@ -13,7 +14,7 @@ import { meanAveragePrecision } from '../evaluation/average-precision.ts';
 import { imageTensor } from '../evaluation/inference.ts';
 import { multiLabelCrossEntropy } from '../losses/pixel-losses.ts';
 import { INFERENCE } from '../model/layers.ts';
-import { createClassifier, defaultOutputStride, normalisationOf, type Classifier } from '../model/segmentor.ts';
+import { createClassifier, normalisationOf, type Classifier } from '../model/segmentor.ts';
 import { writeSafetensors } from '../model/weights/safetensors.ts';
 import { tf } from '../tf.ts';
 import { History } from '../training/history.ts';
@@ -47,7 +48,7 @@ async function checkClassifier(network: Classifier, dataset: Dataset, normalisat
 /** Stage 1: trains a multi-label classifier on the classes that occur in the scribbles. */
 export async function classify(context: StageContext): Promise<StageMetrics> {
   const { spec } = context;
-  const { backbone, outputStride = defaultOutputStride(backbone) } = spec.model;
+  const { backbone } = spec.model;
   const dataset = await openStageDataset(context);
   const survey = await surveyStageScribbles(dataset, context);
   const unannotated = new Set(survey.unannotated);
@@ -56,7 +57,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   if (samples.length === 0) throw new BadInputError('no training image has a scribble', { field: 'spec.dataset' });
 
   const classes = dataset.classes.length;
-  const network = createClassifier({ backbone, outputStride: outputStride as 8 | 16, classes }, createRandom(context.seed, 'classifier'));
+  const network = createClassifier({ backbone, outputStride: effectiveOutputStride(spec.model), classes }, createRandom(context.seed, 'classifier'));
   loadInitialWeights(network.parameters, context);
   const settings = spec.classify;
   const normalisation = normalisationOf(backbone);

@@ -106,6 +106,13 @@ const cases: Case[] = [
     reasons: ['Complete', 'BadInput', 'UpstreamFailed', 'UpstreamFailed'],
   },
   {
+    why: 'what set-up did not provide is never waited for',
+    observed: { classify: failed(1, EXIT.unavailable) },
+    outcome: 'Failed',
+    done: true,
+    reasons: ['Unavailable', 'UpstreamFailed', 'UpstreamFailed', 'UpstreamFailed'],
+  },
+  {
     why: 'a stage that is killed again and again without getting further is given up',
     observed: { classify: interrupted(MAX_INTERRUPTIONS) },
     outcome: 'Failed',
