@@ -5,6 +5,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   EDQUOT: 'the disk quota is used up; free some space or choose another folder in spec.storage.path. What was complete is kept',
   EACCES: 'the folder cannot be written; change its permissions or choose another one in spec.storage.path',
   EPERM: 'the folder cannot be written; change its permissions or choose another one in spec.storage.path',
+  EFBIG:
+    'the file is larger than the file system or the limit of this process (ulimit -f) allows; choose another folder in spec.storage.path or lift the limit',
+  EEXIST: 'a file is in the way of a folder that has to be made here; move it or choose another folder in spec.storage.path',
+  ENOTDIR: 'a file is in the way of a folder that has to be made here; move it or choose another folder in spec.storage.path',
   EROFS: 'the file system is read-only; choose another folder in spec.storage.path',
 };
 

@@ -6,7 +6,7 @@ const interruption = watchInterruption();
 import { mkdirSync } from 'node:fs';
 import { EXIT, STAGE_ENVIRONMENT, StageInput, type StageEvent, type StageMetrics } from '../operator/api/stage-contract.ts';
 import type { StageName } from '../operator/api/experiment.ts';
-import { BadInputError } from './errors.ts';
+import { BadInputError, UnavailableError } from './errors.ts';
 import { fileSystemError } from './file-system-error.ts';
 import { earlierSeconds, noteSeconds, writeManifest } from './manifest.ts';
 import { createStageContext, Interrupted, type StageContext } from './stages/stage-context.ts';
@@ -36,6 +36,15 @@ function readInput(): StageInput {
   }
 }
 
+/** On a full disk the time is lost, too, which must not hide why the stage ended. */
+function noteWorkingTime(output: string, seconds: number): void {
+  try {
+    noteSeconds(output, seconds);
+  } catch {
+    return;
+  }
+}
+
 async function runStage(): Promise<void> {
   const input = readInput();
   mkdirSync(input.output, { recursive: true });
@@ -49,7 +58,7 @@ async function runStage(): Promise<void> {
     await writeManifest(input, metrics, seconds());
     emit({ type: 'result', metrics });
   } catch (error) {
-    noteSeconds(input.output, seconds());
+    noteWorkingTime(input.output, seconds());
     throw error;
   }
 }
@@ -64,6 +73,10 @@ function report(error: unknown): number {
   if (known !== undefined) {
     emit({ type: 'error', exitCode: EXIT.badInput, message: known.message, file: known.file, field: known.field });
     return EXIT.badInput;
+  }
+  if (error instanceof UnavailableError) {
+    emit({ type: 'error', exitCode: EXIT.unavailable, message: error.message });
+    return EXIT.unavailable;
   }
   emit({ type: 'error', exitCode: EXIT.failure, message: error instanceof Error ? error.message : String(error) });
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Manifest, StageInput, StageMetrics } from '../operator/api/stage-contract.ts';
 import { ARTIFACTS } from './artifacts.ts';
 import { writeJsonAtomically } from './stages/write-json.ts';
@@ -29,19 +29,28 @@ async function sha256(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Completes a stage: lists every artifact with its size and SHA-256, removes checkpoints, writes manifest.json last by rename. */
+/** What an attempt that was killed left behind while it wrote a file. */
+const isUnfinished = (name: string) => name.endsWith('.partial') || name.endsWith('.tmp');
+
+/**
+ * Completes a stage: lists every artifact with its size and SHA-256 and writes manifest.json by rename. Only then are the checkpoints
+ * removed: killed in between, the stage goes on from them.
+ */
 export async function writeManifest(input: StageInput, metrics: StageMetrics, seconds: number): Promise<void> {
   const { output, stage, key, experiment } = input;
-  await rm(join(output, ARTIFACTS.segment.checkpoint), { recursive: true, force: true });
+  const checkpoint = join(output, ARTIFACTS.segment.checkpoint);
   const entries = await readdir(output, { recursive: true, withFileTypes: true });
   const paths = entries
-    .filter((entry) => entry.isFile() && !entry.name.endsWith('.partial'))
-    .map((entry) => join(entry.parentPath, entry.name).slice(output.length + 1))
+    .filter((entry) => entry.isFile() && entry.parentPath !== checkpoint)
+    .map((entry) => relative(output, join(entry.parentPath, entry.name)))
     .filter((path) => !NOT_RESULTS.has(path))
     .sort();
+  for (const path of paths.filter(isUnfinished)) await rm(join(output, path), { force: true });
   const files: Manifest['files'] = [];
-  for (const path of paths) files.push({ path, size: (await stat(join(output, path))).size, sha256: await sha256(join(output, path)) });
+  for (const path of paths.filter((name) => !isUnfinished(name)))
+    files.push({ path, size: (await stat(join(output, path))).size, sha256: await sha256(join(output, path)) });
   const manifest: Manifest = { version: 'v1', stage, key, experiment, trainer: TRAINER_VERSION, seconds, metrics, files };
   writeJsonAtomically(join(output, ARTIFACTS.manifest), manifest);
+  await rm(checkpoint, { recursive: true, force: true });
   await rm(join(output, TIME_FILE), { force: true });
 }

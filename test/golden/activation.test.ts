@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import { activationScores } from '../../trainer-image/model/segmentor.ts';
-import { tf, type Tensor2D, type Tensor4D } from '../../trainer-image/tf.ts';
+import { tf } from '../../trainer-image/tf.ts';
+import { tensor4 } from '../trainer-image/tensors.ts';
 import { assertClose, eachGoldenCase, type GoldenArray } from './golden.ts';
 
 interface CamCase {
@@ -11,8 +12,8 @@ interface CamCase {
 
 eachGoldenCase<CamCase>('cam.json', ({ features, classifierKernel, activation }, index) =>
   test(`cam case ${index}: activation = ReLU(features · kernel)`, () => {
-    const last = tf.tensor(features.data, [1, ...features.shape]) as Tensor4D;
-    const kernel = tf.tensor(classifierKernel.data, classifierKernel.shape) as Tensor2D;
+    const last = tensor4(features.data, [1, ...features.shape]);
+    const kernel = tf.tensor(classifierKernel.data, classifierKernel.shape);
     assertClose(activationScores(last, kernel).dataSync(), activation.data, 'activation', 1e-5);
   }),
 );

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import { crossEntropy, distanceEntropy } from '../../trainer-image/losses/pixel-losses.ts';
 import { tf, type Scalar, type Tensor4D } from '../../trainer-image/tf.ts';
+import { tensor4 } from '../trainer-image/tensors.ts';
 import { assertClose, assertCloseNumbers, eachGoldenCase, type GoldenArray } from './golden.ts';
 
 const TERMS = ['segS', 'segC', 'dS', 'dC'] as const;
@@ -29,7 +30,7 @@ eachGoldenCase<LossCase>('losses.json', (golden, index) => {
   };
   for (const term of TERMS) {
     test(`losses case ${index}, ${golden.logits.shape.join('×')}: ${term} and its gradient`, () => {
-      const logits = tf.tensor(golden.logits.data, golden.logits.shape) as Tensor4D;
+      const logits = tensor4(golden.logits.data, golden.logits.shape);
       const { value, grad } = tf.valueAndGrad((x) => compute[term](x as Tensor4D))(logits);
       assertCloseNumbers(value.dataSync()[0], golden.loss[term], term);
       assertClose(grad.dataSync(), golden.gradient[term]?.data ?? golden.logits.data.map(() => 0), `gradient of ${term}`);

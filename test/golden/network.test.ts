@@ -6,9 +6,10 @@ import { INFERENCE, type Mode } from '../../trainer-image/model/layers.ts';
 import { createSegmentor, type Segmentor } from '../../trainer-image/model/segmentor.ts';
 import type { NamedArrays } from '../../trainer-image/model/weights/elements.ts';
 import { readSafetensors } from '../../trainer-image/model/weights/safetensors.ts';
-import { tf, type Scalar, type Tensor, type Tensor4D } from '../../trainer-image/tf.ts';
+import { tf, type Tensor } from '../../trainer-image/tf.ts';
 import { gradientNorm, gradientsOf } from '../../trainer-image/training/gradients.ts';
 import { Sgd } from '../../trainer-image/training/sgd.ts';
+import { tensor4 } from '../trainer-image/tensors.ts';
 import { assertClose, eachGoldenNetwork, largestDifference, type GoldenArray } from './golden.ts';
 
 /** The setting in which the golden networks were trained. */
@@ -80,7 +81,7 @@ function reorderChannels(golden: GoldenNetwork, weights: NamedArrays, order: rea
 /** Trains a network as the golden one was; returns what each step measured and the logits afterwards. */
 function trainSteps(network: Segmentor, golden: GoldenNetwork): { steps: Measures[]; logits: Float32Array } {
   const labels = ({ data, shape }: GoldenArray) => tf.tensor(data, shape, 'int32');
-  const image = tf.tensor(golden.image.data, golden.image.shape) as Tensor4D;
+  const image = tensor4(golden.image.data, golden.image.shape);
   const supervision = {
     scribble: labels(golden.scribble),
     pseudoLabel: labels(golden.pseudoLabel),
@@ -100,7 +101,7 @@ function trainSteps(network: Segmentor, golden: GoldenNetwork): { steps: Measure
       for (const [term, value] of result.terms) terms[TERMS[term]] = value.dataSync()[0];
       return result.total;
     }, trainable);
-    const measures = { ...terms, total: (loss as Scalar).dataSync()[0], gradientNorm: gradientNorm(gradients) } as Measures;
+    const measures = { ...terms, total: loss.dataSync()[0], gradientNorm: gradientNorm(gradients) } as Measures;
     optimizer.step(gradients, TRAINING.rate);
     for (const [variable, value] of mode.statistics) variable.assign(value);
     tf.dispose([loss, ...gradients.values(), ...mode.statistics.values()] as Tensor[]);
@@ -140,7 +141,7 @@ eachGoldenNetwork<GoldenNetwork>((name, golden, file) => {
 
   test(`${name}: features and logits of the evaluation`, () => {
     const network = createNetwork(golden, weights);
-    const { features, logits } = network.forward(tf.tensor(golden.image.data, golden.image.shape) as Tensor4D, INFERENCE);
+    const { features, logits } = network.forward(tensor4(golden.image.data, golden.image.shape), INFERENCE);
     assertClose(features.dataSync(), golden.evaluation.features.data, 'features', 1e-5);
     assertClose(logits.dataSync(), golden.evaluation.logits.data, 'logits', 1e-5);
   });

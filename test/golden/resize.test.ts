@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createRandom } from '../../trainer-image/data/random.ts';
 import { resizeBilinear } from '../../trainer-image/model/layers.ts';
 import { resizePlanes } from '../../trainer-image/pseudo-labels/labels.ts';
 import { tf, type Scalar, type Tensor4D } from '../../trainer-image/tf.ts';
+import { noise4, tensor4, type Shape4 } from '../trainer-image/tensors.ts';
 import { assertClose, assertCloseNumbers, eachGoldenCase, type GoldenArray } from './golden.ts';
 
 interface ResizeCase {
@@ -30,25 +30,19 @@ eachGoldenCase<ResizeCase>('resize.json', ({ input, size: [height, width], outpu
   });
 
   test(`${name}, as the network does it`, () => {
-    const x = tf.tensor(input.data, input.shape) as Tensor4D;
+    const x = tensor4(input.data, input.shape);
     assertClose(resizeBilinear(x, height, width).dataSync(), output.data, 'output', 2e-6);
   });
 
   // The resize is linear, so its gradient g of ⟨resize(x), dy⟩ fulfils ⟨g, d⟩ = ⟨resize(d), dy⟩ for every direction d, exactly.
   test(`${name}: the gradient agrees with differences in random directions`, () => {
-    const random = createRandom('resize', index);
-    const noise = (shape: number[]) => {
-      const values = Float32Array.from({ length: shape.reduce((product, side) => product * side, 1) }, () => 2 * random() - 1);
-      return tf.tensor(values, shape) as Tensor4D;
-    };
-    const dy = noise(output.shape);
+    const dy = noise4(output.shape as Shape4, 'dy', index);
     const inner = (a: Tensor4D, b: Tensor4D) => tf.sum(tf.mul(a, b)).dataSync()[0];
-    const gradient = tf.grad((x) => tf.sum(tf.mul(resizeBilinear(x as Tensor4D, height, width), dy)) as Scalar)(
-      tf.tensor(input.data, input.shape),
-    ) as Tensor4D;
+    const slope = (x: Tensor4D) => tf.sum<Scalar>(tf.mul(resizeBilinear(x, height, width), dy));
+    const gradient = tf.grad((x) => slope(x as Tensor4D))(tensor4(input.data, input.shape)) as Tensor4D;
     assert.equal(gradient.shape, input.shape);
     for (let direction = 0; direction < 5; direction++) {
-      const d = noise(input.shape);
+      const d = noise4(input.shape as Shape4, 'direction', index, direction);
       const scale = Math.sqrt(output.data.length);
       assertCloseNumbers(1 + inner(gradient, d) / scale, 1 + inner(resizeBilinear(d, height, width), dy) / scale, 'slope', 1e-5);
     }

@@ -1,13 +1,15 @@
 // The script of a pool's worker threads: imports the job's module, then answers one task after the other.
 import { parentPort, workerData } from 'node:worker_threads';
 import { BadInputError } from '../errors.ts';
+import { fileSystemError } from '../file-system-error.ts';
 import { WithTransfer } from './worker-pool.ts';
 import type { PoolReply, PoolRequest, PoolSetup } from './worker-pool.ts';
 
 type Job = (task: unknown, context: unknown) => unknown;
 
 function describe(error: unknown): PoolReply['error'] {
-  if (error instanceof BadInputError) return { bad: true, message: error.message, file: error.file, field: error.field };
+  const known = error instanceof BadInputError ? error : fileSystemError(error);
+  if (known !== undefined) return { bad: true, message: known.message, file: known.file, field: known.field };
   return { bad: false, message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 

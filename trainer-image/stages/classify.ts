@@ -57,7 +57,10 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   if (samples.length === 0) throw new BadInputError('no training image has a scribble', { field: 'spec.dataset' });
 
   const classes = dataset.classes.length;
-  const network = createClassifier({ backbone, outputStride: effectiveOutputStride(spec.model), classes }, createRandom(context.seed, 'classifier'));
+  const network = createClassifier(
+    { backbone, outputStride: effectiveOutputStride(spec.model), classes },
+    createRandom(context.seed, 'classifier'),
+  );
   loadInitialWeights(network.parameters, context);
   const settings = spec.classify;
   const normalisation = normalisationOf(backbone);

@@ -44,7 +44,9 @@ export async function adoptExternalLabels(
     }
     if (sample.mask !== undefined) {
       withTruth++;
-      confusion.add((await readIndexPng(sample.mask)).data, label.data);
+      const truth = await readIndexPng(sample.mask);
+      checkLabelMap(truth, label, dataset.classes, sample.mask);
+      confusion.add(truth.data, label.data);
     }
     await writeIndexPng(join(labels, `${sample.id}.png`), label);
     context.progress({ label: 'labels', done: index + 1, total: dataset.train.length, unit: 'image' });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { LOSS_TERMS } from '../../operator/api/experiment.ts';
 import type { ExperimentSpec } from '../../operator/api/experiment.ts';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
+import { effectiveOutputStride } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { createTrainingLoader, type LoaderFields, type TrainingBatch } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
@@ -9,10 +10,11 @@ import { createConfusion } from '../evaluation/confusion.ts';
 import { predictImage } from '../evaluation/inference.ts';
 import { readImage } from '../data/images.ts';
 import { readIndexPng } from '../data/index-png.ts';
+import { checkLabelMap } from '../data/labels.ts';
 import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
-import { createSegmentor, defaultOutputStride, normalisationOf } from '../model/segmentor.ts';
+import { createSegmentor, normalisationOf } from '../model/segmentor.ts';
 import { writeSafetensors } from '../model/weights/safetensors.ts';
-import { tf, type Tensor, type Tensor4D } from '../tf.ts';
+import { tf, type Tensor } from '../tf.ts';
 import { History } from '../training/history.ts';
 import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
@@ -52,14 +54,14 @@ function supervisionOf(batch: TrainingBatch, shape: [number, number, number]): S
 /** Stage 3: trains the segmentor on scribbles and pseudo-labels together. */
 export async function segment(context: StageContext): Promise<StageMetrics> {
   const { spec } = context;
-  const { backbone, segmentor, outputStride = defaultOutputStride(backbone) } = spec.model;
+  const { backbone, segmentor } = spec.model;
   const settings = spec.segment;
   const dataset = await openStageDataset(context);
   const survey = await surveyStageScribbles(dataset, context);
   const { pseudoLabel } = context.input.upstream;
   const labels = pseudoLabel === undefined ? undefined : join(pseudoLabel, ARTIFACTS.pseudoLabel.labels);
   const lorm = spec.losses.lorm.enabled && spec.losses.lorm.weight > 0;
-  const model = { backbone, segmentor, outputStride: outputStride as 8 | 16, classes: dataset.classes.length, lorm };
+  const model = { backbone, segmentor, outputStride: effectiveOutputStride(spec.model), classes: dataset.classes.length, lorm };
   const network = createSegmentor(model, createRandom(context.seed, 'segmentor'));
   loadInitialWeights(network.parameters, context);
   const normalisation = normalisationOf(backbone);
@@ -70,8 +72,11 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
     if (settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
     const confusion = createConfusion(dataset.classes.length);
     for (const sample of dataset.val) {
-      const truth = await readIndexPng(sample.mask as string);
-      confusion.add(truth.data, predictImage(network, await readImage(sample.image), { scales: [1], flips: false, normalisation }).data);
+      if (context.isStopping()) context.stop(`stopped while validating epoch ${epoch}`);
+      const mask = sample.mask as string;
+      const [image, truth] = [await readImage(sample.image), await readIndexPng(mask)];
+      checkLabelMap(truth, image, dataset.classes, mask);
+      confusion.add(truth.data, predictImage(network, image, { scales: [1], flips: false, normalisation }).data);
     }
     const meanIou = confusion.meanIou();
     validation?.add({ epoch, step, meanIou, iou: confusion.iou() });
@@ -86,7 +91,8 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
       field: 'spec.segment',
       files: ARTIFACTS.segment,
       openLoader: (startStep) => {
-        validation = new History<ValidationLine>(join(context.output, ARTIFACTS.segment.validation), startStep);
+        // A training that goes on from an epoch's end validates that epoch once more: its line may not have been written.
+        validation = new History<ValidationLine>(join(context.output, ARTIFACTS.segment.validation), startStep - 1);
         return createTrainingLoader({
           samples: dataset.train,
           classes: dataset.classes,
@@ -102,7 +108,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
         });
       },
       forward: (batch, mode, totalSteps) => {
-        const image = tf.tensor(batch.images, [...shape, 3]) as Tensor4D;
+        const image = tf.tensor4d(batch.images, [...shape, 3]);
         const { logits, features } = network.forward(image, mode);
         return segmentLoss({
           logits,

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { BadInputError } from '../errors.ts';
 import type { ParameterStore } from '../model/parameters.ts';
 import type { NamedArrays } from '../model/weights/elements.ts';
 import { readSafetensors, writeSafetensors } from '../model/weights/safetensors.ts';
@@ -31,20 +32,53 @@ function checkpoints(folder: string): { file: string; step: number }[] {
     .sort((a, b) => a.step - b.step);
 }
 
-/** Writes the checkpoint of the state before `step`, then removes older ones. */
-export function writeCheckpoint(folder: string, step: number, parameters: ParameterStore, optimizer: Sgd): void {
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `step-${String(step).padStart(9, '0')}.safetensors`);
-  writeSafetensors(file, new Map([...prefixed(WEIGHT, parameters.export()), ...prefixed(VELOCITY, optimizer.export())]));
-  for (const old of checkpoints(folder)) if (old.step < step) rmSync(old.file);
+/** Name of the first array that holds a value which is not finite. */
+function findNonFinite(arrays: NamedArrays): string | undefined {
+  for (const [name, { data }] of arrays) if (!data.every(Number.isFinite)) return name;
+  return undefined;
 }
 
-/** Restores the newest checkpoint; returns the step to go on with, 0 where there is none. */
-export function restoreCheckpoint(folder: string, parameters: ParameterStore, optimizer: Sgd): number {
-  const newest = checkpoints(folder).at(-1);
-  if (newest === undefined) return 0;
-  const arrays = readSafetensors(newest.file);
-  parameters.load(withPrefix(WEIGHT, arrays));
-  optimizer.load(withPrefix(VELOCITY, arrays));
-  return newest.step;
+/**
+ * Writes the checkpoint of the state before `step`. Older ones stay until `removeCheckpoints`: whether the state is any good shows
+ * in the loss of the next step only.
+ * @returns the name of a parameter that is not finite; then nothing is written
+ */
+export function writeCheckpoint(folder: string, step: number, parameters: ParameterStore, optimizer: Sgd): string | undefined {
+  const weights = parameters.export();
+  const culprit = findNonFinite(weights);
+  if (culprit !== undefined) return culprit;
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `step-${String(step).padStart(9, '0')}.safetensors`);
+  writeSafetensors(file, new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, optimizer.export())]));
+  return undefined;
+}
+
+/** Removes the checkpoints of the steps that `isUnwanted` names. */
+export function removeCheckpoints(folder: string, isUnwanted: (step: number) => boolean): void {
+  for (const { file, step } of checkpoints(folder)) if (isUnwanted(step)) rmSync(file);
+}
+
+/**
+ * Restores the newest checkpoint that can be read; returns the step to go on with, 0 where there is none. Checkpoints are
+ * whole by construction (rename), so one that cannot be read was damaged on the disk: the work since the one before is done again.
+ */
+export function restoreCheckpoint(
+  folder: string,
+  parameters: ParameterStore,
+  optimizer: Sgd,
+  warn: (message: string) => void = () => undefined,
+): number {
+  for (const { file, step } of checkpoints(folder).reverse()) {
+    try {
+      const arrays = readSafetensors(file);
+      parameters.load(withPrefix(WEIGHT, arrays));
+      optimizer.load(withPrefix(VELOCITY, arrays));
+      return step;
+    } catch (error) {
+      if (!(error instanceof BadInputError)) throw error;
+      warn(`the checkpoint ${file} cannot be used and is passed over: ${error.message}`);
+      rmSync(file);
+    }
+  }
+  return 0;
 }

@@ -7,6 +7,7 @@ import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } f
 export class History<Line extends { readonly step: number }> {
   readonly #file: string;
   #pending: string[] = [];
+  #last: Line | undefined;
 
   constructor(file: string, startStep: number) {
     this.#file = file;
@@ -17,9 +18,17 @@ export class History<Line extends { readonly step: number }> {
     const temporary = `${file}.partial`;
     writeFileSync(temporary, kept.map((line) => `${line}\n`).join(''));
     renameSync(temporary, file);
+    const last = kept.at(-1);
+    if (last !== undefined) this.#last = JSON.parse(last) as Line;
+  }
+
+  /** The newest line. */
+  get last(): Line | undefined {
+    return this.#last;
   }
 
   add(line: Line): void {
+    this.#last = line;
     this.#pending.push(`${JSON.stringify(line)}\n`);
   }
 

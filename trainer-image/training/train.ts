@@ -6,7 +6,7 @@ import type { Mode } from '../model/layers.ts';
 import type { ParameterStore } from '../model/parameters.ts';
 import type { StageContext } from '../stages/stage-context.ts';
 import { tf, type Scalar, type Tensor, type Variable } from '../tf.ts';
-import { restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { removeCheckpoints, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { gradientsOf } from './gradients.ts';
 import { History } from './history.ts';
 import { learningRate } from './schedule.ts';
@@ -33,7 +33,10 @@ export interface TrainingTask {
   openLoader(startStep: number): TrainingLoader;
   /** The batch's loss and its terms (for the record); runs inside the gradient tape. */
   forward(batch: TrainingBatch, mode: Mode, totalSteps: number): { total: Scalar; terms: ReadonlyMap<string, Scalar> };
-  /** Called after each epoch (from 1), with the parameters as they are then. */
+  /**
+   * Called after each epoch (from 1) with the parameters as they are then, their checkpoint being written; once more for the same epoch
+   * when the training goes on from that checkpoint. `step` is the epoch's last one. Returns the mIoU where it measures one.
+   */
   afterEpoch?(epoch: number, step: number): Promise<number | undefined>;
 }
 
@@ -50,9 +53,11 @@ function refuseNonFinite(step: number, loss: number, terms: Readonly<Record<stri
   if (Number.isFinite(loss)) return;
   const culprits = Object.keys(terms).filter((term) => !Number.isFinite(terms[term]));
   const which = culprits.length > 0 ? `term ${culprits.join(', ')}` : 'sum of the terms';
-  const message = `the loss is not finite at step ${step} (${which}: ${culprits.map((term) => terms[term]).join(', ') || loss}); lower the rate or lengthen the warm-up. The last good checkpoint is kept`;
-  throw new BadInputError(message, { field: `${field}.learningRate` });
+  const values = culprits.map((term) => terms[term]).join(', ') || loss;
+  throw new BadInputError(`the loss is not finite at step ${step} (${which}: ${values}); ${REMEDY}`, { field: `${field}.learningRate` });
 }
+
+const REMEDY = 'lower the rate or lengthen the warm-up. The last good checkpoint is kept';
 
 function commitStatistics(statistics: Map<Variable, Tensor>): void {
   for (const [variable, value] of statistics) {
@@ -62,14 +67,25 @@ function commitStatistics(statistics: Map<Variable, Tensor>): void {
   statistics.clear();
 }
 
+export interface StepPosition {
+  readonly totalSteps: number;
+  readonly rate: number;
+  readonly dropoutSeed: number;
+}
+
+export interface StepOutcome {
+  readonly loss: number;
+  readonly terms: Readonly<Record<string, number>>;
+}
+
 /** Gradient step on one batch. Returns the loss and its terms. Tensors: as many after as before. */
 export function trainStep(
   task: Pick<TrainingTask, 'parameters' | 'settings' | 'field' | 'forward'>,
   optimizer: Sgd,
   trainable: ReadonlyMap<string, Variable>,
   batch: TrainingBatch,
-  position: { totalSteps: number; rate: number; dropoutSeed: number },
-): { loss: number; terms: Record<string, number> } {
+  position: StepPosition,
+): StepOutcome {
   const mode: Mode = {
     training: true,
     frozenBatchNorm: task.settings.freezeBatchNorm,
@@ -101,7 +117,7 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
   const trainable = parameters.trainable();
   const optimizer = new Sgd(trainable, settings);
   const checkpointFolder = join(context.output, task.files.checkpoint);
-  const startStep = restoreCheckpoint(checkpointFolder, parameters, optimizer);
+  const startStep = restoreCheckpoint(checkpointFolder, parameters, optimizer, (message) => context.log(message, 'warning'));
   if (startStep > 0) context.log(`resumes at step ${startStep}`);
   const history = new History<HistoryLine>(join(context.output, task.files.history), startStep);
   const loader = task.openLoader(startStep);
@@ -110,15 +126,29 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
   const started = performance.now();
   const save = (step: number) => {
     history.flush();
-    writeCheckpoint(checkpointFolder, step, parameters, optimizer);
+    const culprit = writeCheckpoint(checkpointFolder, step, parameters, optimizer);
+    if (culprit === undefined) return;
+    throw new BadInputError(`${culprit} is not finite after step ${step}; ${REMEDY}`, { field: `${task.field}.learningRate` });
   };
-  let loss = NaN;
+  let newest = startStep;
+  let loss = history.last?.loss ?? NaN;
   let quality: number | undefined;
+  /** A first step from a checkpoint whose loss is not finite shows that this checkpoint was not good. */
+  const attemptStep = (batch: TrainingBatch, position: StepPosition): StepOutcome => {
+    try {
+      return trainStep(task, optimizer, trainable, batch, position);
+    } catch (error) {
+      history.flush();
+      if (error instanceof BadInputError && batch.step === newest) removeCheckpoints(checkpointFolder, (step) => step === newest);
+      throw error;
+    }
+  };
   try {
+    if (startStep > 0 && startStep % stepsPerEpoch === 0) quality = await task.afterEpoch?.(startStep / stepsPerEpoch, startStep - 1);
     for (let batch = await loader.next(); batch !== undefined; batch = await loader.next()) {
       const { step, epoch } = batch;
       const rate = learningRate(step, schedule);
-      const outcome = trainStep(task, optimizer, trainable, batch, { totalSteps, rate, dropoutSeed: context.seed + step });
+      const outcome = attemptStep(batch, { totalSteps, rate, dropoutSeed: context.seed + step });
       loss = outcome.loss;
       history.add({ step, epoch, learningRate: rate, ...outcome });
       context.progress({
@@ -130,11 +160,16 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
         ...outcome,
         ...(quality === undefined ? {} : { meanIou: quality }),
       });
+      // The loss of a step from the newest checkpoint is finite: older ones are not needed any more.
+      if (step === newest) removeCheckpoints(checkpointFolder, (older) => older < newest);
       const isEpochEnd = (step + 1) % stepsPerEpoch === 0;
       const isStopping = context.isStopping();
-      if (isEpochEnd && task.afterEpoch !== undefined && !isStopping) quality = (await task.afterEpoch(epoch + 1, step)) ?? quality;
-      if (isEpochEnd || isStopping || (step + 1) % settings.checkpointEvery === 0) save(step + 1);
+      if (isEpochEnd || isStopping || (step + 1) % settings.checkpointEvery === 0) {
+        save(step + 1);
+        newest = step + 1;
+      }
       if (isStopping) context.stop(`stopped after step ${step + 1} of ${totalSteps}`);
+      if (isEpochEnd) quality = (await task.afterEpoch?.(epoch + 1, step)) ?? quality;
     }
     history.flush();
     return { steps: totalSteps, loss, waitedSeconds: loader.waitedSeconds, seconds: (performance.now() - started) / 1000 };
