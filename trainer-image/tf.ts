@@ -45,6 +45,17 @@ async function loadTensorflow(): Promise<typeof Tensorflow> {
 
 export const tf = await loadTensorflow();
 
+/**
+ * The values of a new tensor that `compute` makes; it and all others made on the way are disposed. Never return values from
+ * tf.tidy itself: it looks for tensors in whatever it is given and walks through an array number by number (seconds for a network).
+ */
+export function valuesOf(compute: () => Tensor): Float32Array {
+  const result = tf.tidy(compute);
+  const values = result.dataSync<'float32'>();
+  result.dispose();
+  return values;
+}
+
 interface Binding {
   readonly TF_ATTR_STRING: number;
   readonly TF_ATTR_INT: number;

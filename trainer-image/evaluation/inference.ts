@@ -3,7 +3,7 @@ import type { LabelMap, RgbImage } from '../data/types.ts';
 import { INFERENCE, resizeBilinear } from '../model/layers.ts';
 import type { Classifier, Segmentor } from '../model/segmentor.ts';
 import type { ActivationMaps } from '../pseudo-labels/worker.ts';
-import { tf, type Tensor4D } from '../tf.ts';
+import { tf, valuesOf, type Tensor4D } from '../tf.ts';
 
 export interface InferenceSettings {
   readonly scales: readonly number[];
@@ -38,12 +38,12 @@ export function mergeFlips(maps: Tensor4D): Tensor4D {
 /** Predicts the class of each pixel: argmax of the class probabilities, averaged over scales and flips. */
 export function predictImage(network: Segmentor, image: RgbImage, { scales, flips, normalisation }: InferenceSettings): LabelMap {
   const { width, height } = image;
-  const labels = tf.tidy(() => {
+  const labels = valuesOf(() => {
     const maps = scales.map((scale) => {
       const { logits } = network.forward(imageTensor(image, scale, flips, normalisation), INFERENCE);
       return mergeFlips(tf.softmax<Tensor4D>(resizeBilinear(logits, height, width)));
     });
-    return tf.argMax(maps.length === 1 ? maps[0] : tf.addN(maps), 3).dataSync();
+    return tf.argMax(maps.length === 1 ? maps[0] : tf.addN(maps), 3);
   });
   return { width, height, data: Uint8Array.from(labels) };
 }
@@ -58,15 +58,17 @@ export function activationMaps(
   classIndices: readonly number[],
   { scales, flips, normalisation }: InferenceSettings,
 ): ActivationMaps {
-  const [height, width, planes] = tf.tidy(() => {
+  const mean = tf.tidy(() => {
     const maps = [...scales]
       .sort((a, b) => b - a)
       .map((scale) => mergeFlips(network.activation(imageTensor(image, scale, flips, normalisation), INFERENCE)));
-    const [, rows, columns, classes] = maps[0].shape;
-    const mean = tf.div(tf.addN(maps.map((map) => resizeBilinear(map, rows, columns))), maps.length);
-    const data = tf.transpose(tf.reshape(mean, [rows * columns, classes])).dataSync<'float32'>();
-    const size = rows * columns;
-    return [rows, columns, classIndices.map((index) => data.slice((index - 1) * size, index * size))] as const;
+    const [, rows, columns] = maps[0].shape;
+    const resized = maps.map((map) => resizeBilinear(map, rows, columns));
+    return tf.transpose<Tensor4D>(tf.div(tf.addN(resized), maps.length), [0, 3, 1, 2]);
   });
-  return { width, height, planes, classIndices };
+  const [, , height, width] = mean.shape;
+  const data = mean.dataSync<'float32'>();
+  mean.dispose();
+  const size = height * width;
+  return { width, height, planes: classIndices.map((index) => data.slice((index - 1) * size, index * size)), classIndices };
 }

@@ -1,4 +1,4 @@
-import { tf, type Tensor, type Variable } from '../tf.ts';
+import { tf, valuesOf, type Tensor, type Variable } from '../tf.ts';
 import type { NamedArrays } from './weights/elements.ts';
 import type { Random } from '../data/random.ts';
 
@@ -157,7 +157,7 @@ const FROM_TORCH = { conv: [2, 3, 1, 0], depthwise: [2, 3, 0, 1], linear: [1, 0]
 
 function toTorch(value: Tensor, layout: Layout): Float32Array {
   const order = TO_TORCH[layout];
-  return tf.tidy(() => (order === undefined ? value : tf.transpose(value, [...order])).dataSync<'float32'>().slice());
+  return order === undefined ? value.dataSync<'float32'>().slice() : valuesOf(() => tf.transpose(value, [...order]));
 }
 
 function fromTorch(data: Float32Array, shape: readonly number[], layout: Layout): Tensor {

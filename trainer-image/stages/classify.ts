@@ -16,7 +16,7 @@ import { multiLabelCrossEntropy } from '../losses/pixel-losses.ts';
 import { INFERENCE } from '../model/layers.ts';
 import { createClassifier, normalisationOf, type Classifier } from '../model/segmentor.ts';
 import { writeSafetensors } from '../model/weights/safetensors.ts';
-import { tf } from '../tf.ts';
+import { tf, valuesOf } from '../tf.ts';
 import { History } from '../training/history.ts';
 import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
@@ -39,7 +39,7 @@ async function checkClassifier(network: Classifier, dataset: Dataset, normalisat
   const labels: Float32Array[] = [];
   for (const { image, mask } of dataset.val.slice(0, CHECKED_IMAGES)) {
     const pixels = await readImage(image);
-    scores.push(tf.tidy(() => network.forward(imageTensor(pixels, 1, false, normalisation), INFERENCE).dataSync<'float32'>()));
+    scores.push(valuesOf(() => network.forward(imageTensor(pixels, 1, false, normalisation), INFERENCE)));
     labels.push(imageLevelLabels(await readIndexPng(mask as string), dataset.classes.length));
   }
   return meanAveragePrecision(scores, labels);

@@ -163,6 +163,8 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
       // The loss of a step from the newest checkpoint is finite: older ones are not needed any more.
       if (step === newest) removeCheckpoints(checkpointFolder, (older) => older < newest);
       const isEpochEnd = (step + 1) % stepsPerEpoch === 0;
+      // TensorFlow and batches made ahead keep this thread busy: signals are heard only when the event loop gets a turn.
+      await new Promise((resolve) => setImmediate(resolve));
       const isStopping = context.isStopping();
       if (isEpochEnd || isStopping || (step + 1) % settings.checkpointEvery === 0) {
         save(step + 1);
