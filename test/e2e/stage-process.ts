@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { ExperimentSpec, type StageName } from '../../operator/api/experiment.ts';
+import { ExperimentSpec, type ExperimentInput, type StageName } from '../../operator/api/experiment.ts';
 import { STAGE_ENVIRONMENT, StageEvent, type StageInput } from '../../operator/api/stage-contract.ts';
 
 const TRAINER = fileURLToPath(new URL('../../trainer-image/main.ts', import.meta.url));
 
-export type SpecInput = Parameters<typeof ExperimentSpec.parse>[0];
+export type SpecInput = ExperimentInput['spec'];
 
 /** How a stage's process ended, and everything that it said. */
 export interface StageEnd {
