@@ -41,7 +41,7 @@ const { values: options } = parseArgs({
 function settings(): Pick<ExperimentInput['spec'], 'model' | 'classify' | 'segment' | 'pseudoLabels'> {
   const training = { batchSize: 8, cropSize: 144, learningRate: 0.01, warmupEpochs: 1 };
   return {
-    model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv3plus' },
+    model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv2' },
     classify: { ...training, epochs: 10 },
     pseudoLabels: { scales: [0.5, 1, 1.5] },
     segment: { ...training, epochs: Number(options.epochs), validateEvery: 0 },
