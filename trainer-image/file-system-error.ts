@@ -12,12 +12,24 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only; choose another folder in spec.storage.path',
 };
 
-/** An error of the file system that a person has to mend, as a BadInputError; undefined for any other error. */
-export function fileSystemError(error: unknown): BadInputError | undefined {
+/**
+ * An error of the file system that a person has to mend, as a BadInputError; undefined for any other error.
+ * @param file named where the system does not say which it was, as on a full disk
+ */
+export function fileSystemError(error: unknown, file?: string): BadInputError | undefined {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { code, path } = cause as NodeJS.ErrnoException;
     const message = code === undefined ? undefined : ADVICE[code];
-    if (message !== undefined) return new BadInputError(message, { file: path, field: 'spec.storage.path', cause: error });
+    if (message !== undefined) return new BadInputError(message, { file: path ?? file, field: 'spec.storage.path', cause: error });
   }
   return undefined;
+}
+
+/** Runs `write`, which writes `file`; where a person has to mend something, the error says so and names the file. */
+export function whileWriting<Result>(file: string, write: () => Result): Result {
+  try {
+    return write();
+  } catch (error) {
+    throw fileSystemError(error, file) ?? error;
+  }
 }

@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { decode, encode } from 'fast-png';
 import type { DecodedPng } from 'fast-png';
 import { BadInputError } from '../errors.ts';
+import { fileSystemError } from '../file-system-error.ts';
 import { readingError, reasonOf } from './file-errors.ts';
 import type { LabelMap } from './types.ts';
 
@@ -97,6 +98,6 @@ export async function writeIndexPng(file: string, map: LabelMap, palette: readon
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw fileSystemError(error, file) ?? error;
   }
 }

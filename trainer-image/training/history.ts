@@ -1,4 +1,5 @@
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { whileWriting } from '../file-system-error.ts';
 
 /**
  * A JSON-lines file that grows with the training. After an interruption the lines at and after the step that the training goes
@@ -16,8 +17,10 @@ export class History<Line extends { readonly step: number }> {
       .split('\n')
       .filter((line) => isBefore(line, startStep));
     const temporary = `${file}.partial`;
-    writeFileSync(temporary, kept.map((line) => `${line}\n`).join(''));
-    renameSync(temporary, file);
+    whileWriting(file, () => {
+      writeFileSync(temporary, kept.map((line) => `${line}\n`).join(''));
+      renameSync(temporary, file);
+    });
     const last = kept.at(-1);
     if (last !== undefined) this.#last = JSON.parse(last) as Line;
   }
@@ -35,7 +38,7 @@ export class History<Line extends { readonly step: number }> {
   /** Writes what was added; before every checkpoint, so that no line of a finished step is lost. */
   flush(): void {
     if (this.#pending.length === 0) return;
-    appendFileSync(this.#file, this.#pending.join(''));
+    whileWriting(this.#file, () => appendFileSync(this.#file, this.#pending.join('')));
     this.#pending = [];
   }
 }

@@ -12,6 +12,7 @@ const REASONS: Record<string, string> = {
   EROFS: 'lies on a read-only file system',
   ENOSPC: 'cannot be written: the disk is full',
   EDQUOT: 'cannot be written: the disk quota is used up',
+  EFBIG: 'cannot be written: it is larger than the file system or the limit of this process (ulimit -f) allows',
 };
 
 /** A file system's refusal as something that a person can mend; anything else is returned as it is. */

@@ -55,6 +55,16 @@ export function matchWeights(expected: ReadonlyMap<string, readonly number[]>, f
   };
 }
 
+/** readWeights, whose errors then name the field of the experiment, too. */
+function readNamingField(file: string, field: string | undefined): NamedArrays {
+  try {
+    return readWeights(file);
+  } catch (error) {
+    if (!(error instanceof BadInputError)) throw error;
+    throw new BadInputError(error.message, { file: error.file ?? file, field, cause: error });
+  }
+}
+
 /** The renaming of the file's names that gives most of the expected ones; the simplest among equals. */
 function chooseNaming(expected: ReadonlyMap<string, unknown>, names: readonly string[]): (name: string) => string {
   const stripped = [''];
@@ -91,7 +101,7 @@ export function loadWeights(
   field?: string,
 ): { arrays: NamedArrays; warnings: string[] } {
   const where = { file, field };
-  const { loaded, missing, unexpected, wrongShape } = matchWeights(expected, readWeights(file));
+  const { loaded, missing, unexpected, wrongShape } = matchWeights(expected, readNamingField(file, field));
   const hint = 'choose the backbone and segmentor that the file was made for, or another file';
   if (missing.length > 0) {
     const all = loaded.size + wrongShape.length === 0 ? 'none' : 'not all';
