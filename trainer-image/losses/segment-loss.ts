@@ -68,5 +68,7 @@ export function segmentLoss(input: SegmentLossInput): { total: Scalar; terms: Ma
   };
   const terms = new Map(LOSS_TERMS.filter((term) => weights[term] > 0).map((term) => [term, compute[term]()]));
   const weighted = [...terms].map(([term, value]) => tf.mul<Scalar>(value, weights[term]));
-  return { total: weighted.length === 0 ? tf.scalar(0) : tf.addN(weighted), terms };
+  // Before any ramp begins nothing pulls at the network, yet the loss must depend on it for its gradient, 0, to be defined.
+  const total = weighted.length === 0 ? tf.mul<Scalar>(tf.sum(logits), 0) : tf.addN(weighted);
+  return { total, terms };
 }

@@ -5,9 +5,13 @@ import type { Random } from '../data/random.ts';
 /** How an array lies in a PyTorch file against how TensorFlow wants it. */
 type Layout = 'conv' | 'depthwise' | 'linear' | 'plain';
 
+/** The scope in which networks declare their backbone. */
+const BACKBONE_PREFIX = 'backbone.';
+
 interface Entry {
   readonly variable: Variable;
   readonly layout: Layout;
+  readonly isBatchNorm: boolean;
 }
 
 export interface BatchNormVariables {
@@ -39,12 +43,12 @@ export class ParameterStore {
     return new ParameterStore(this.#random, `${this.#prefix}${prefix}.`, this.#entries);
   }
 
-  #declare(name: string, value: Tensor, layout: Layout, trainable: boolean): Variable {
+  #declare(name: string, value: Tensor, layout: Layout, { trainable = true, isBatchNorm = false } = {}): Variable {
     const full = this.#prefix + name;
     if (this.#entries.has(full)) throw new Error(`parameter ${full} is declared twice`);
     const variable = tf.variable(value, trainable);
     value.dispose();
-    this.#entries.set(full, { variable, layout });
+    this.#entries.set(full, { variable, layout, isBatchNorm });
     return variable;
   }
 
@@ -72,31 +76,33 @@ export class ParameterStore {
   ): Variable {
     const fanOut = size * size * (depthwise ? 1 : outputs);
     const shape = depthwise ? [size, size, inputs, 1] : [size, size, inputs, outputs];
-    return this.#declare(name, this.#normal(shape, Math.sqrt(2 / fanOut)), depthwise ? 'depthwise' : 'conv', true);
+    return this.#declare(name, this.#normal(shape, Math.sqrt(2 / fanOut)), depthwise ? 'depthwise' : 'conv');
   }
 
   /** 1×1 convolution with Xavier-uniform values (LoRM's query and key). Returns [1, 1, in, out]. */
   xavierConv(name: string, inputs: number, outputs: number): Variable {
-    return this.#declare(name, this.#uniform([1, 1, inputs, outputs], Math.sqrt(6 / (inputs + outputs))), 'conv', true);
+    return this.#declare(name, this.#uniform([1, 1, inputs, outputs], Math.sqrt(6 / (inputs + outputs))), 'conv');
   }
 
   /** Weight of a linear layer, PyTorch's default initialisation. Returns [in, out]. */
   linear(name: string, inputs: number, outputs: number): Variable {
-    return this.#declare(name, this.#uniform([inputs, outputs], 1 / Math.sqrt(inputs)), 'linear', true);
+    return this.#declare(name, this.#uniform([inputs, outputs], 1 / Math.sqrt(inputs)), 'linear');
   }
 
   /** A vector of a constant. */
   vector(name: string, size: number, value: number): Variable {
-    return this.#declare(name, tf.fill([size], value), 'plain', true);
+    return this.#declare(name, tf.fill([size], value), 'plain');
   }
 
   /** Scale, offset and running statistics of a batch norm. */
   batchNorm(name: string, size: number): BatchNormVariables {
+    const declare = (suffix: string, value: Tensor, trainable: boolean) =>
+      this.#declare(`${name}.${suffix}`, value, 'plain', { trainable, isBatchNorm: true });
     return {
-      scale: this.vector(`${name}.weight`, size, 1),
-      offset: this.vector(`${name}.bias`, size, 0),
-      mean: this.#declare(`${name}.running_mean`, tf.zeros([size]), 'plain', false),
-      variance: this.#declare(`${name}.running_var`, tf.ones([size]), 'plain', false),
+      scale: declare('weight', tf.ones([size]), true),
+      offset: declare('bias', tf.zeros([size]), true),
+      mean: declare('running_mean', tf.zeros([size]), false),
+      variance: declare('running_var', tf.ones([size]), false),
     };
   }
 
@@ -105,9 +111,11 @@ export class ParameterStore {
     return new Map([...this.#entries].map(([name, { variable, layout }]) => [name, torchShape(variable.shape, layout)]));
   }
 
-  /** The variables that training changes, by name. */
-  trainable(): Map<string, Variable> {
-    return new Map([...this.#entries].filter(([, { variable }]) => variable.trainable).map(([name, { variable }]) => [name, variable]));
+  /** The variables that training changes, by name; `frozenBatchNorm` leaves out scale and offset of the backbone's batch norms. */
+  trainable({ frozenBatchNorm = false } = {}): Map<string, Variable> {
+    const isFrozen = (name: string, entry: Entry) => frozenBatchNorm && entry.isBatchNorm && name.startsWith(BACKBONE_PREFIX);
+    const chosen = [...this.#entries].filter(([name, entry]) => entry.variable.trainable && !isFrozen(name, entry));
+    return new Map(chosen.map(([name, { variable }]) => [name, variable]));
   }
 
   /** Everything in PyTorch's layout. */

@@ -114,7 +114,7 @@ export function trainStep(
 /** Trains to the end, from the newest checkpoint in the stage's folder. @throws Interrupted when the context says to stop */
 export async function train(task: TrainingTask, context: StageContext): Promise<TrainingResult> {
   const { settings, parameters } = task;
-  const trainable = parameters.trainable();
+  const trainable = parameters.trainable({ frozenBatchNorm: settings.freezeBatchNorm });
   const optimizer = new Sgd(trainable, settings);
   const checkpointFolder = join(context.output, task.files.checkpoint);
   const startStep = restoreCheckpoint(checkpointFolder, parameters, optimizer, (message) => context.log(message, 'warning'));
