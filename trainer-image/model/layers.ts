@@ -71,7 +71,8 @@ export function convBatchNorm(
   settings: ConvSettings & { activation: Activation; norm?: BatchNormSettings; group: 'backbone' | 'head' },
 ): Layer {
   const kernel = convKernel(settings.size, geometryOf(settings), settings.depthwise);
-  const weight = store.conv(`${names.conv}.weight`, settings);
+  const weight =
+    settings.group === 'head' ? store.headConv(`${names.conv}.weight`, settings) : store.conv(`${names.conv}.weight`, settings);
   const norm = store.batchNorm(names.norm, settings.outputs);
   const batchNorm = settings.norm ?? TORCH_BATCH_NORM;
   const attributes = { training: normAttributes(batchNorm, true), inference: normAttributes(batchNorm, false) };
@@ -156,7 +157,7 @@ export function conv2d(x: Tensor4D, weight: Tensor, kernel: ConvKernel): Tensor4
 /** 1×1 convolution with bias: the last layer of DeepLabV3+. */
 export function convBias(store: ParameterStore, name: string, settings: { inputs: number; outputs: number }): Layer {
   const kernel = convKernel(1, { stride: 1, dilation: 1, padding: 0 });
-  const weight = store.conv(`${name}.weight`, { size: 1, ...settings });
+  const weight = store.headConv(`${name}.weight`, { size: 1, ...settings });
   const bias = store.vector(`${name}.bias`, settings.outputs, 0);
   return (x) => tf.add(conv2d(x, weight, kernel), bias);
 }

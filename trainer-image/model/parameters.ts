@@ -14,6 +14,13 @@ interface Entry {
   readonly isBatchNorm: boolean;
 }
 
+export interface ConvShape {
+  readonly size: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly depthwise?: boolean;
+}
+
 export interface BatchNormVariables {
   readonly scale: Variable;
   readonly offset: Variable;
@@ -69,14 +76,22 @@ export class ParameterStore {
     return tf.tensor(values, shape);
   }
 
-  /** Kernel of a convolution, Kaiming normal (fan out). Returns [k, k, in, out], depthwise [k, k, C, 1]. */
-  conv(
-    name: string,
-    { size, inputs, outputs, depthwise = false }: { size: number; inputs: number; outputs: number; depthwise?: boolean },
-  ): Variable {
+  /**
+   * Kernel of a convolution: Kaiming normal over the fan out, torchvision's choice for backbones. Returns [k, k, in, out],
+   * depthwise [k, k, C, 1].
+   */
+  conv(name: string, { size, inputs, outputs, depthwise = false }: ConvShape): Variable {
     const fanOut = size * size * (depthwise ? 1 : outputs);
     const shape = depthwise ? [size, size, inputs, 1] : [size, size, inputs, outputs];
     return this.#declare(name, this.#normal(shape, Math.sqrt(2 / fanOut)), depthwise ? 'depthwise' : 'conv');
+  }
+
+  /**
+   * Kernel of a convolution in a head: PyTorch's default, uniform within 1/√(fan in). With few outputs the fan out would give
+   * weights many times larger, and what batch norm makes of large weights is a small effective rate.
+   */
+  headConv(name: string, { size, inputs, outputs }: ConvShape): Variable {
+    return this.#declare(name, this.#uniform([size, size, inputs, outputs], 1 / Math.sqrt(size * size * inputs)), 'conv');
   }
 
   /** 1×1 convolution with Xavier-uniform values (LoRM's query and key). Returns [1, 1, in, out]. */
