@@ -89,7 +89,13 @@ function judge(state: StageState, { retries, suspend }: Plan, now: number): Verd
 }
 
 const STARTS: ReadonlySet<StageReason> = new Set(['Starting', 'Resuming', 'Retrying']);
-const ENDS_IN_FAILURE: ReadonlySet<StageReason> = new Set(['BadInput', 'Unavailable', 'RetriesExhausted', 'InterruptedTooOften', 'UpstreamFailed']);
+const ENDS_IN_FAILURE: ReadonlySet<StageReason> = new Set([
+  'BadInput',
+  'Unavailable',
+  'RetriesExhausted',
+  'InterruptedTooOften',
+  'UpstreamFailed',
+]);
 
 function outcomeOf(verdicts: readonly Verdict[]): Outcome {
   if (verdicts.every(({ reason }) => reason === 'Complete' || reason === 'Cached')) return 'Succeeded';
