@@ -23,7 +23,7 @@ const TINY = 1e-12;
 export function foregroundMask(pseudoLabel: Tensor, height: number, width: number): Tensor {
   return tf.tidy(() => {
     const isForeground = tf.cast(tf.logicalAnd(tf.greater(pseudoLabel, 0), tf.notEqual(pseudoLabel, 255)), 'float32');
-    const resized = tf.image.resizeBilinear(tf.expandDims(isForeground, 3) as Tensor4D, [height, width], true);
+    const resized = tf.image.resizeBilinear(tf.expandDims<Tensor4D>(isForeground, 3), [height, width], true);
     return tf.cast(tf.greater(tf.squeeze(resized, [3]), 0), 'float32');
   });
 }
