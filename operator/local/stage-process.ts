@@ -28,6 +28,13 @@ export interface StageProcessOptions {
   readonly onEvent: (event: StageEvent) => void;
 }
 
+/**
+ * How a stage's Node is started so that its memory stays flat: one arena of the C library's allocator, where TensorFlow's threads
+ * would each leave holes in one of their own, and a small young generation, as nearly all data lies outside the JavaScript heap.
+ * No slower, and 150 MB less (measured by test/bench/memory.ts).
+ */
+export const STAGE_MEMORY = { flags: ['--max-semi-space-size=4'], environment: { MALLOC_ARENA_MAX: '1' } } as const;
+
 const KEPT_LINES = 20;
 
 /** A line of a stage's standard output; what is no event (a library's own message) is undefined. */
@@ -55,10 +62,10 @@ function killGroup(pid: number | undefined): void {
  * after SIGKILL.
  */
 export function startStageProcess(input: StageInput, { trainer, environment = process.env, onEvent }: StageProcessOptions): StageProcess {
-  const child = spawn(process.execPath, [trainer], {
+  const child = spawn(process.execPath, [...STAGE_MEMORY.flags, trainer], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
-    env: { ...environment, [STAGE_ENVIRONMENT]: JSON.stringify(input), [WATCH_STDIN_ENVIRONMENT]: '1' },
+    env: { ...STAGE_MEMORY.environment, ...environment, [STAGE_ENVIRONMENT]: JSON.stringify(input), [WATCH_STDIN_ENVIRONMENT]: '1' },
   });
   // A stage that ends first breaks the pipe; nothing is ever written to it.
   child.stdin.on('error', () => {});

@@ -38,6 +38,11 @@ function findNonFinite(arrays: NamedArrays): string | undefined {
   return undefined;
 }
 
+/** Gives the arrays' memory back at once: a checkpoint is twice the network, and the garbage collector lets several pile up. */
+function release(arrays: NamedArrays): void {
+  for (const { data } of arrays.values()) if (data.buffer instanceof ArrayBuffer) data.buffer.transfer(0);
+}
+
 /**
  * Writes the checkpoint of the state before `step`. Older ones stay until `removeCheckpoints`: whether the state is any good shows
  * in the loss of the next step only.
@@ -49,7 +54,9 @@ export function writeCheckpoint(folder: string, step: number, parameters: Parame
   if (culprit !== undefined) return culprit;
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `step-${String(step).padStart(9, '0')}.safetensors`);
-  writeSafetensors(file, new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, optimizer.export())]));
+  const arrays = new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, optimizer.export())]);
+  writeSafetensors(file, arrays);
+  release(arrays);
   return undefined;
 }
 
