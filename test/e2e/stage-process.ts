@@ -48,12 +48,16 @@ export function runStage({ stage, spec, output, upstream = {}, stopAt, wrapper =
   const events: StageEvent[] = [];
   const noise: string[] = [];
   let stderr = '';
+  let signalled = false;
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   createInterface({ input: child.stdout }).on('line', (line) => {
     const event = line.startsWith('{') ? StageEvent.safeParse(JSON.parse(line)).data : undefined;
     if (event === undefined) return void noise.push(line);
     events.push(event);
-    if (event.type === 'progress' && stopAt !== undefined && event.done >= stopAt.done) child.kill(stopAt.signal);
+    // Once: another signal could meet the process when it no longer listens, on its way out.
+    if (event.type !== 'progress' || stopAt === undefined || event.done < stopAt.done || signalled) return;
+    signalled = true;
+    child.kill(stopAt.signal);
   });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
