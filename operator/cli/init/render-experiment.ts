@@ -96,7 +96,7 @@ function renderClasses({ classes, classesAreGuessed }: ExperimentDraft): string 
 
 /** A string as YAML: plain where that is certain to be read back as the same string, else in double quotes (as in JSON). */
 function yamlText(text: string): string {
-  const isPlain =
-    /^[A-Za-z./][\w./-]*( [\w./-]+)*$/.test(text) && !/^(true|false|null|yes|no|on|off|y|n|\.?nan|[-+.]?\.inf|\.+)$/i.test(text);
+  const looksLikePath = /^([A-Za-z]|\.{0,2}\/)[\w./-]*( [\w./-]+)*$/.test(text);
+  const isPlain = looksLikePath && !/^(true|false|null|yes|no|on|off|y|n|nan|inf)$/i.test(text);
   return isPlain ? text : JSON.stringify(text);
 }
