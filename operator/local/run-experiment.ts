@@ -7,7 +7,7 @@ import { TRAINER_VERSION } from '../../trainer-image/version.ts';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import { EXIT } from '../api/stage-contract.ts';
 import type { Manifest, StageMetrics } from '../api/stage-contract.ts';
-import { decide } from '../plan/decide.ts';
+import { blamedStage, decide } from '../plan/decide.ts';
 import type { Decision, Observed, Outcome } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
 import type { StageForecast } from '../plan/forecast.ts';
@@ -138,9 +138,7 @@ function resultOf(decision: Decision, wasAborted: boolean, storage: string, stag
   if (decision.outcome === 'Succeeded') return { outcome: 'Succeeded', exitCode: EXIT.success, storage, stages };
   if (wasAborted && decision.outcome !== 'Failed') return { outcome: 'Interrupted', exitCode: EXIT.interrupted, storage, stages };
   if (decision.outcome !== 'Failed') return { outcome: 'Suspended', exitCode: EXIT.success, storage, stages };
-  const blamed = decision.reasons.find(
-    ({ reason }) => reason === 'BadInput' || reason === 'RetriesExhausted' || reason === 'InterruptedTooOften',
-  );
+  const blamed = blamedStage(decision);
   const state = stages.find(({ stage }) => stage === blamed?.stage)?.state;
   const failed = state?.kind === 'Failed' ? state : undefined;
   const failure =

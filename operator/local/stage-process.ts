@@ -17,7 +17,7 @@ export interface ProcessEnd {
 export interface StageProcess {
   readonly pid: number | undefined;
   readonly ended: Promise<ProcessEnd>;
-  /** SIGTERM: keep a checkpoint and end; SIGKILL if that takes longer than `graceMs`. */
+  /** SIGTERM: keep a checkpoint and end; SIGKILL if that takes longer than `graceMs`. Nothing to do where it has ended. */
   stop(graceMs: number): void;
 }
 
@@ -87,15 +87,21 @@ export function startStageProcess(input: StageInput, { trainer, environment = pr
   eachLine(child.stderr, keep);
 
   let killer: NodeJS.Timeout | undefined;
+  let hasEnded = false;
   const ended = new Promise<ProcessEnd>((resolve) => {
     child.once('error', (cause) => resolve({ code: null, signal: null, output: [`cannot start the stage: ${cause.message}`] }));
     // close, not exit: the last lines may still be on their way.
     child.once('close', (code, signal) => resolve({ code, signal, error, output }));
-  }).finally(() => clearTimeout(killer));
+  }).finally(() => {
+    hasEnded = true;
+    clearTimeout(killer);
+  });
   return {
     pid: child.pid,
     ended,
     stop(graceMs) {
+      // A timer that nobody clears would hold up the end of this process, and its number may be another's by then.
+      if (hasEnded) return;
       child.kill('SIGTERM');
       killer ??= setTimeout(() => killGroup(child.pid), graceMs);
     },

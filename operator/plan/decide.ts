@@ -89,13 +89,14 @@ function judge(state: StageState, { retries, suspend }: Plan, now: number): Verd
 }
 
 const STARTS: ReadonlySet<StageReason> = new Set(['Starting', 'Resuming', 'Retrying']);
-const ENDS_IN_FAILURE: ReadonlySet<StageReason> = new Set([
-  'BadInput',
-  'Unavailable',
-  'RetriesExhausted',
-  'InterruptedTooOften',
-  'UpstreamFailed',
-]);
+/** What a stage has itself to answer for. */
+const OWN_FAILURES: ReadonlySet<StageReason> = new Set(['BadInput', 'Unavailable', 'RetriesExhausted', 'InterruptedTooOften']);
+const ENDS_IN_FAILURE: ReadonlySet<StageReason> = new Set([...OWN_FAILURES, 'UpstreamFailed']);
+
+/** The stage that made the experiment fail, and why; undefined where none did. */
+export function blamedStage({ reasons }: Decision): StageDecision | undefined {
+  return reasons.find(({ reason }) => OWN_FAILURES.has(reason));
+}
 
 function outcomeOf(verdicts: readonly Verdict[]): Outcome {
   if (verdicts.every(({ reason }) => reason === 'Complete' || reason === 'Cached')) return 'Succeeded';

@@ -95,6 +95,13 @@ test('bad input ends the run at once with exit code 65, file and field', () =>
     assert.equal(story.slice(2), ['start pseudo-label 1', 'end pseudo-label Failed']);
   }));
 
+test('something that set-up did not provide ends the run at once with exit code 69 and says what', () =>
+  withFolder(async (folder) => {
+    const { result, story } = await run(folder, {}, { classify: [{ exitCode: 69 }] });
+    assert.equal([result.outcome, result.exitCode, result.failure?.message], ['Failed', 69, 'as told']);
+    assert.equal(story, ['start classify 1', 'end classify Failed']);
+  }));
+
 test('a failed stage is tried again as often as retries allow', () =>
   withFolder(async (folder) => {
     const { result, story } = await run(folder, { retries: 1 }, { classify: [{ exitCode: 3 }] });

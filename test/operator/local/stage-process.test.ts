@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseStageEvent } from '../../../operator/local/stage-process.ts';
+import type { StageInput } from '../../../operator/api/stage-contract.ts';
+import { parseStageEvent, startStageProcess } from '../../../operator/local/stage-process.ts';
+import { withFolder } from './temporary-folder.ts';
 
 const progress = { type: 'progress', label: 'epoch 1/2', done: 1, total: 10, unit: 'step', loss: 0.5, terms: { scribble: 0.5 } };
 const events: [why: string, event: Record<string, unknown>][] = [
@@ -20,5 +24,15 @@ const others: [why: string, line: string][] = [
   ['a loss that is no number', JSON.stringify({ ...progress, loss: NaN })],
 ];
 for (const [why, line] of others) test(`what is no event is let go: ${why}`, () => assert.is(parseStageEvent(line), undefined));
+
+test('a stage that has ended is not signalled, and no timer waits for it', () =>
+  withFolder(async (folder) => {
+    const trainer = join(folder, 'quick.ts');
+    writeFileSync(trainer, 'process.exitCode = 3;');
+    const stage = startStageProcess({} as StageInput, { trainer, onEvent: () => {} });
+    assert.is((await stage.ended).code, 3);
+    stage.stop(3_600_000);
+    assert.not.ok(process.getActiveResourcesInfo().includes('Timeout'));
+  }));
 
 test.run();

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { StageName } from '../../../operator/api/experiment.ts';
 import { EXIT } from '../../../operator/api/stage-contract.ts';
-import { decide, MAX_INTERRUPTIONS, retryDelay } from '../../../operator/plan/decide.ts';
+import { blamedStage, decide, MAX_INTERRUPTIONS, retryDelay } from '../../../operator/plan/decide.ts';
 import type { Outcome, StageReason } from '../../../operator/plan/decide.ts';
 import type { Plan } from '../../../operator/plan/plan.ts';
 import { isComplete } from '../../../operator/plan/stage-state.ts';
@@ -160,6 +160,7 @@ for (const { why, spec = {}, observed, start = [], stop = [], outcome, done = fa
     );
     const { start: starts, stop: stops, outcome: result, done: isDone } = decision;
     assert.equal({ starts, stops, result, isDone }, { starts: start, stops: stop, result: outcome, isDone: done });
+    assert.is(blamedStage(decision) !== undefined, outcome === 'Failed', 'a failure has a stage to blame');
   });
 }
 
