@@ -1,4 +1,4 @@
-import { attribute, execute, tf, type Scalar, type Tensor, type Tensor4D } from '../tf.ts';
+import { attribute, execute, tf, type Attribute, type Scalar, type Tensor, type Tensor4D } from '../tf.ts';
 
 /** Parameters of the localization rectification module: two 1×1 convolutions (C → C) and the scale δ. */
 export interface LormParameters {
@@ -13,10 +13,10 @@ export interface LormParameters {
 }
 
 const T = attribute.float32('T');
-const PRODUCT = (first: boolean, second: boolean) => [T, attribute.bool('adj_x', first), attribute.bool('adj_y', second)];
-const [PLAIN, SECOND_TRANSPOSED, FIRST_TRANSPOSED] = [PRODUCT(false, false), PRODUCT(false, true), PRODUCT(true, false)];
 const MATRIX = (first: boolean, second: boolean) => [T, attribute.bool('transpose_a', first), attribute.bool('transpose_b', second)];
-const [MATRIX_PLAIN, MATRIX_SECOND_TRANSPOSED, MATRIX_FIRST_TRANSPOSED] = [MATRIX(false, false), MATRIX(false, true), MATRIX(true, false)];
+const [PLAIN, SECOND_TRANSPOSED, FIRST_TRANSPOSED] = [MATRIX(false, false), MATRIX(false, true), MATRIX(true, false)];
+const SCATTER = [T, attribute.int32('Tindices')];
+const GATHER = [attribute.float32('Tparams'), attribute.int32('Tindices'), attribute.int32('Taxis'), attribute.int('batch_dims', 0)];
 const TINY = 1e-12;
 
 /** The foreground mask on the feature grid: pseudo-label (255 counts as 0) resized with aligned corners, > 0. [B, H, W] int32 → [B, h, w] of 0 and 1. */
@@ -28,125 +28,213 @@ export function foregroundMask(pseudoLabel: Tensor, height: number, width: numbe
   });
 }
 
+/** Product of two matrices, either of them transposed. Image by image it is a third faster than BatchMatMulV2 (docs/results.md). */
+function product(kind: readonly Attribute[], first: Tensor, second: Tensor): Tensor {
+  return execute('MatMul', kind, [first, second]);
+}
+
+/** The rows of [R, C] that `index` [n] names, as [n, C]. tf.gather would wait for the index to check it. */
+function gatherRows(rows: Tensor, index: Tensor): Tensor {
+  return execute('GatherV2', GATHER, [rows, index, tf.scalar(0, 'int32')]);
+}
+
+/** Adds rows [n, C] to the rows of `target` [R, C] that `index` [n] names. */
+function addRows(target: Tensor, index: Tensor, rows: Tensor): Tensor {
+  return execute('TensorScatterAdd', SCATTER, [target, tf.expandDims(index, 1), rows]);
+}
+
 interface Projection {
-  /** Unit rows, [B, P, C]. */
+  /** Unit rows, [R, C]. */
   readonly unit: Tensor;
-  /** Lengths of the rows before, [B, P, 1]. */
+  /** Lengths of the rows before, [R, 1]. */
   readonly length: Tensor;
 }
 
-function project(flat: Tensor, kernel: Tensor, bias: Tensor, shape: [number, number, number]): Projection {
-  const linear = tf.add(execute('MatMul', MATRIX_PLAIN, [flat, tf.reshape(kernel, [shape[2], shape[2]])]), bias).reshape(shape);
-  const length = tf.maximum(tf.sqrt(tf.sum(tf.square(linear), 2, true)), TINY);
+function project(rows: Tensor, kernel: Tensor, bias: Tensor): Projection {
+  const linear = tf.add(product(PLAIN, rows, matrix(kernel)), bias);
+  const length = tf.maximum(tf.sqrt(tf.sum(tf.square(linear), 1, true)), TINY);
   return { unit: tf.div(linear, length), length };
 }
 
 /** Gradient of row normalisation: (g − u (u·g)) / length. */
 function unitGradient(gradient: Tensor, { unit, length }: Projection): Tensor {
-  return tf.div(tf.sub(gradient, tf.mul(unit, tf.sum(tf.mul(unit, gradient), 2, true))), length);
+  return tf.div(tf.sub(gradient, tf.mul(unit, tf.sum(tf.mul(unit, gradient), 1, true))), length);
 }
 
-/** Rows, similarity and prototype of one forward pass. */
-function attend(features: Tensor, parameters: LormParameters, mask: Tensor, shape: [number, number, number]) {
-  const flat = tf.reshape(features, [shape[0] * shape[1], shape[2]]);
-  const rows = tf.reshape(features, shape);
-  const query = project(flat, parameters.queryKernel, parameters.queryBias, shape);
-  const key = project(flat, parameters.keyKernel, parameters.keyBias, shape);
-  const similarity = execute('Softmax', [T], [execute('BatchMatMulV2', SECOND_TRANSPOSED, [query.unit, key.unit])]);
-  const attended = tf.mul(execute('BatchMatMulV2', PLAIN, [similarity, rows]), tf.reshape(mask, [shape[0], shape[1], 1]));
-  return { flat, rows, query, key, similarity, attended };
+/** [1, 1, C, C] → [C, C] */
+function matrix(kernel: Tensor): Tensor {
+  return tf.reshape(kernel, kernel.shape.slice(-2));
 }
 
-function shapeOf(features: Tensor4D): [number, number, number] {
-  const [batch, height, width, channels] = features.shape;
-  return [batch, height * width, channels];
+/** Where the foreground's rows are: only they have a row in A F, so only they ask for one. */
+interface Foreground {
+  /** Rows in [B·P, C], image after image. */
+  readonly index: Tensor;
+  /** Per image: its first row among the foreground's, and how many it has. */
+  readonly images: readonly { readonly start: number; readonly count: number }[];
+}
+
+/** mask [B, h, w] of 0 and 1 */
+function findForeground(mask: Tensor): Foreground {
+  const values = mask.dataSync();
+  const positions = values.length / mask.shape[0];
+  const rows: number[] = [];
+  const images = Array.from({ length: mask.shape[0] }, (_, image) => {
+    const start = rows.length;
+    for (let row = image * positions; row < (image + 1) * positions; row++) if (values[row] > 0) rows.push(row);
+    return { start, count: rows.length - start };
+  });
+  return { index: tf.tensor1d(rows, 'int32'), images };
+}
+
+/** [R, C] → its rows from `start` on. */
+function rowsOf(tensor: Tensor, start: number, count: number): Tensor {
+  return tf.slice(tensor, [start, 0], [count, tensor.shape[1] as number]);
+}
+
+/** Sets of rows below one another; none at all give [0, C]. */
+function stack(parts: readonly Tensor[], channels: number): Tensor {
+  return parts.length === 0 ? tf.zeros([0, channels]) : tf.concat([...parts], 0);
+}
+
+/** Query, key, similarities (one [count, P] for each image with a foreground) and A F on the foreground's rows. features [B·P, C]. */
+function attend(rows: Tensor, parameters: LormParameters, { index, images }: Foreground) {
+  const [positions, channels] = [rows.shape[0] / images.length, rows.shape[1] as number];
+  const query = project(gatherRows(rows, index), parameters.queryKernel, parameters.queryBias);
+  const key = project(rows, parameters.keyKernel, parameters.keyBias);
+  const parts = images.flatMap(({ start, count }, image) => {
+    if (count === 0) return [];
+    const cosines = product(SECOND_TRANSPOSED, rowsOf(query.unit, start, count), rowsOf(key.unit, image * positions, positions));
+    const similarity = execute('Softmax', [T], [cosines]);
+    return [{ similarity, attended: product(PLAIN, similarity, rowsOf(rows, image * positions, positions)) }];
+  });
+  return {
+    query,
+    key,
+    similarities: parts.map(({ similarity }) => similarity),
+    attended: stack(
+      parts.map(({ attended }) => attended),
+      channels,
+    ),
+  };
+}
+
+/** [B, h, w, C] → [B·h·w, C] */
+function rowsOfFeatures(features: Tensor4D): Tensor {
+  return tf.reshape(features, [-1, features.shape[3]]);
 }
 
 /** F̂ = δ · A F (paper, LoRM): features [B, h, w, C], mask [B, h, w] → [B, h, w, C]. For tests and inspection; training uses `lormLoss`. */
 export function lormPrototype(features: Tensor4D, parameters: LormParameters, mask: Tensor): Tensor4D {
   return tf.tidy(() => {
-    const { attended } = attend(features, parameters, mask, shapeOf(features));
-    return tf.reshape(tf.mul(attended, parameters.delta), features.shape);
+    const rows = rowsOfFeatures(features);
+    const foreground = findForeground(mask);
+    const { attended } = attend(rows, parameters, foreground);
+    return tf.reshape(addRows(tf.zerosLike(rows), foreground.index, tf.mul(attended, parameters.delta)), features.shape);
   });
 }
 
 /**
- * L_lorm = Σ (F − F̂)² / number of its non-zero terms, with its gradient written out: one node of the tape, and the [P, P]
- * similarity is the only large tensor kept. features [B, h, w, C], mask [B, h, w] → scalar. 0 where no term is non-zero.
+ * L_lorm = Σ (F − F̂)² / number of its non-zero terms, with its gradient written out: one node of the tape, and the similarities
+ * of the foreground's rows are the only large tensors kept. features [B, h, w, C], mask [B, h, w] → scalar. 0 where no term is
+ * non-zero. A row outside the foreground has F̂ = 0, so its query and its similarities are never computed: exact, not an estimate.
  */
 export function lormLoss(features: Tensor4D, parameters: LormParameters, mask: Tensor): Scalar {
-  const shape = shapeOf(features);
-  const [batch, positions, channels] = shape;
+  const foreground = findForeground(mask);
+  const { index } = foreground;
   const operation = tf.customGrad((...args: unknown[]) => {
     const save = args.pop() as (tensors: Tensor[]) => void;
-    const [f, queryKernel, queryBias, keyKernel, keyBias, delta] = args as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-    const { flat, rows, query, key, similarity, attended } = attend(f, { queryKernel, queryBias, keyKernel, keyBias, delta }, mask, shape);
-    const difference = tf.sub(rows, tf.mul(attended, delta));
+    const [f, queryKernel, queryBias, keyKernel, keyBias, delta] = args as [Tensor4D, Tensor, Tensor, Tensor, Tensor, Tensor];
+    const rows = rowsOfFeatures(f);
+    const { query, key, similarities, attended } = attend(rows, { queryKernel, queryBias, keyKernel, keyBias, delta }, foreground);
+    const difference = addRows(rows, index, tf.neg(tf.mul(attended, delta)));
     const squares = tf.square(difference);
     const count = tf.maximum(tf.sum(tf.cast(tf.notEqual(squares, 0), 'float32')), 1);
     const value = tf.div(tf.sum(squares), count);
-    save([
-      flat,
-      rows,
-      query.unit,
-      query.length,
-      key.unit,
-      key.length,
-      similarity,
-      attended,
-      difference,
-      count,
-      queryKernel,
-      keyKernel,
-      delta,
-      tf.reshape(mask, [batch, positions, 1]),
-    ]);
-    const gradFunc = (dy: Tensor, saved: Tensor[]) => {
-      const [flatS, rowsS, qUnit, qLength, kUnit, kLength, a, attendedS, differenceS, countS, qKernel, kKernel, deltaS, maskS] = saved as [
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
-      const dRows = tf.mul(differenceS, tf.div(tf.mul(dy, 2), countS));
-      const dDelta = tf.neg(tf.sum(tf.mul(dRows, attendedS)));
-      /** Gradient of the masked A F. */
-      const g = tf.mul(tf.mul(dRows, tf.neg(deltaS)), maskS);
-      const dA = execute('BatchMatMulV2', SECOND_TRANSPOSED, [g, rowsS]);
-      // Softmax: dS = A (dA − Σ_j A dA); the sum over keys is g · (A F), which is at hand.
-      const dS = tf.mul(a, tf.sub(dA, tf.sum(tf.mul(g, attendedS), 2, true)));
-      const dQuery = tf.reshape(unitGradient(execute('BatchMatMulV2', PLAIN, [dS, kUnit]), { unit: qUnit, length: qLength }), flatS.shape);
-      const dKey = tf.reshape(
-        unitGradient(execute('BatchMatMulV2', FIRST_TRANSPOSED, [dS, qUnit]), { unit: kUnit, length: kLength }),
-        flatS.shape,
-      );
-      const square = [channels, channels];
-      const dFlat = tf.addN([
-        tf.reshape(tf.add(dRows, execute('BatchMatMulV2', FIRST_TRANSPOSED, [a, g])), flatS.shape),
-        execute('MatMul', MATRIX_SECOND_TRANSPOSED, [dQuery, tf.reshape(qKernel, square)]),
-        execute('MatMul', MATRIX_SECOND_TRANSPOSED, [dKey, tf.reshape(kKernel, square)]),
-      ]);
-      return [
-        tf.reshape(dFlat, features.shape),
-        tf.reshape(execute('MatMul', MATRIX_FIRST_TRANSPOSED, [flatS, dQuery]), qKernel.shape),
-        tf.sum(dQuery, 0),
-        tf.reshape(execute('MatMul', MATRIX_FIRST_TRANSPOSED, [flatS, dKey]), kKernel.shape),
-        tf.sum(dKey, 0),
-        tf.reshape(dDelta, deltaS.shape),
-      ];
-    };
+    const kept = [rows, query.unit, query.length, key.unit, key.length, attended, difference, count, queryKernel, keyKernel, delta, index];
+    save([...kept, ...similarities]);
+    const gradFunc = (dy: Tensor, saved: Tensor[]) => lormGradients(dy, saved as SavedTensors, foreground, features.shape);
     return { value, gradFunc };
   });
   const { queryKernel, queryBias, keyKernel, keyBias, delta } = parameters;
   return operation(features, queryKernel, queryBias, keyKernel, keyBias, delta) as Scalar;
+}
+
+/** What the forward pass keeps, in this order; the similarities come last, one for each image with a foreground. */
+type SavedTensors = [
+  rows: Tensor,
+  queryUnit: Tensor,
+  queryLength: Tensor,
+  keyUnit: Tensor,
+  keyLength: Tensor,
+  attended: Tensor,
+  difference: Tensor,
+  count: Tensor,
+  queryKernel: Tensor,
+  keyKernel: Tensor,
+  delta: Tensor,
+  index: Tensor,
+  ...similarities: Tensor[],
+];
+
+/** Gradients with respect to features, query kernel and bias, key kernel and bias, and δ. */
+function lormGradients(dy: Tensor, saved: SavedTensors, { images }: Foreground, shape: Tensor4D['shape']): Tensor[] {
+  const [
+    rows,
+    queryUnit,
+    queryLength,
+    keyUnit,
+    keyLength,
+    attended,
+    difference,
+    count,
+    queryKernel,
+    keyKernel,
+    delta,
+    index,
+    ...similarities
+  ] = saved;
+  const [positions, channels] = [rows.shape[0] / images.length, rows.shape[1] as number];
+  const dRows = tf.mul(difference, tf.div(tf.mul(dy, 2), count));
+  const dForeground = gatherRows(dRows, index);
+  const dDelta = tf.neg(tf.sum(tf.mul(dForeground, attended)));
+  /** Gradient of A F on the foreground's rows, and its scalar product with them: softmax needs Σ_j A_ij dA_ij, which is that. */
+  const g = tf.mul(dForeground, tf.neg(delta));
+  const products = tf.sum(tf.mul(g, attended), 1, true);
+  const rest = [...similarities];
+  const parts = images.map(({ start, count: own }, image) => {
+    const similarity = own === 0 ? undefined : rest.shift();
+    if (similarity === undefined) {
+      const none = tf.zeros([positions, channels]);
+      return { dQueryUnit: [], dKeyUnit: none, dValues: none };
+    }
+    const [gOwn, first] = [rowsOf(g, start, own), image * positions];
+    const dA = product(SECOND_TRANSPOSED, gOwn, rowsOf(rows, first, positions));
+    const dCosines = tf.mul(similarity, tf.sub(dA, rowsOf(products, start, own)));
+    return {
+      dQueryUnit: [product(PLAIN, dCosines, rowsOf(keyUnit, first, positions))],
+      dKeyUnit: product(FIRST_TRANSPOSED, dCosines, rowsOf(queryUnit, start, own)),
+      dValues: product(FIRST_TRANSPOSED, similarity, gOwn),
+    };
+  });
+  const all = (key: 'dKeyUnit' | 'dValues') =>
+    stack(
+      parts.map((part) => part[key]),
+      channels,
+    );
+  const dQueryUnit = stack(
+    parts.flatMap((part) => part.dQueryUnit),
+    channels,
+  );
+  const dQuery = unitGradient(dQueryUnit, { unit: queryUnit, length: queryLength });
+  const dKey = unitGradient(all('dKeyUnit'), { unit: keyUnit, length: keyLength });
+  const throughAll = tf.addN([dRows, all('dValues'), product(SECOND_TRANSPOSED, dKey, matrix(keyKernel))]);
+  return [
+    tf.reshape(addRows(throughAll, index, product(SECOND_TRANSPOSED, dQuery, matrix(queryKernel))), shape),
+    tf.reshape(product(FIRST_TRANSPOSED, gatherRows(rows, index), dQuery), queryKernel.shape),
+    tf.sum(dQuery, 0),
+    tf.reshape(product(FIRST_TRANSPOSED, rows, dKey), keyKernel.shape),
+    tf.sum(dKey, 0),
+    tf.reshape(dDelta, delta.shape),
+  ];
 }
