@@ -39,10 +39,13 @@ export function mergeFlips(maps: Tensor4D): Tensor4D {
 export function predictImage(network: Segmentor, image: RgbImage, { scales, flips, normalisation }: InferenceSettings): LabelMap {
   const { width, height } = image;
   const labels = valuesOf(() => {
-    const maps = scales.map((scale) => {
-      const { logits } = network.forward(imageTensor(image, scale, flips, normalisation), INFERENCE);
-      return mergeFlips(tf.softmax<Tensor4D>(resizeBilinear(logits, height, width)));
-    });
+    // A scope a scale: what the network made for one is given back before the next.
+    const maps = scales.map((scale) =>
+      tf.tidy(() => {
+        const { logits } = network.forward(imageTensor(image, scale, flips, normalisation), INFERENCE);
+        return mergeFlips(tf.softmax<Tensor4D>(resizeBilinear(logits, height, width)));
+      }),
+    );
     return tf.argMax(maps.length === 1 ? maps[0] : tf.addN(maps), 3);
   });
   return { width, height, data: Uint8Array.from(labels) };
@@ -61,7 +64,7 @@ export function activationMaps(
   const mean = tf.tidy(() => {
     const maps = [...scales]
       .sort((a, b) => b - a)
-      .map((scale) => mergeFlips(network.activation(imageTensor(image, scale, flips, normalisation), INFERENCE)));
+      .map((scale) => tf.tidy(() => mergeFlips(network.activation(imageTensor(image, scale, flips, normalisation), INFERENCE))));
     const [, rows, columns] = maps[0].shape;
     const resized = maps.map((map) => resizeBilinear(map, rows, columns));
     return tf.transpose<Tensor4D>(tf.div(tf.addN(resized), maps.length), [0, 3, 1, 2]);

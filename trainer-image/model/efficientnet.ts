@@ -1,4 +1,4 @@
-import { convBatchNorm, type Layer } from './layers.ts';
+import { convBatchNorm, runInTurn, type Layer } from './layers.ts';
 import type { ParameterStore } from './parameters.ts';
 import type { Backbone } from './resnet.ts';
 
@@ -85,7 +85,7 @@ export function efficientnetLite0(store: ParameterStore, outputStride: 8 | 16 | 
       let x = stem(image, mode);
       let low = x;
       stages.forEach((stage, position) => {
-        for (const block of stage) x = block(x, mode);
+        x = runInTurn(stage, x, mode);
         if (position === LOW_STAGE) low = x;
       });
       return { last: head(x, mode), low };

@@ -196,7 +196,17 @@ export function resizeBilinear(x: Tensor4D, height: number, width: number): Tens
   return operation(x) as Tensor4D;
 }
 
-/** Mean over height and width. [B, H, W, C] → [B, C]. */
-export function globalAveragePool(x: Tensor4D): Tensor {
-  return tf.mean(x, [1, 2]);
+/**
+ * Runs layers one after the other. Outside training each map between them is given back as soon as the next one is there: a deep
+ * network would else hold every feature map of an image until its end, gigabytes at several scales. `x` stays the caller's.
+ */
+export function runInTurn(layers: readonly Layer[], x: Tensor4D, mode: Mode): Tensor4D {
+  if (mode.training) return layers.reduce((input, layer) => layer(input, mode), x);
+  let current = x;
+  for (const layer of layers) {
+    const next = tf.tidy(() => layer(current, mode));
+    if (current !== x) current.dispose();
+    current = next;
+  }
+  return current;
 }

@@ -1,5 +1,5 @@
 import type { Tensor4D } from '../tf.ts';
-import { convBatchNorm, maxPool, type Layer, type Mode } from './layers.ts';
+import { convBatchNorm, maxPool, runInTurn, type Layer, type Mode } from './layers.ts';
 import type { ParameterStore } from './parameters.ts';
 
 /**
@@ -122,7 +122,7 @@ export function resnet(store: ParameterStore, settings: ResnetSettings): Backbon
       let x = maxPool(stem(image, mode));
       let low = x;
       stages.forEach((stage, index) => {
-        for (const block of stage) x = block(x, mode);
+        x = runInTurn(stage, x, mode);
         if (index === 0) low = x;
       });
       return { last: x, low };

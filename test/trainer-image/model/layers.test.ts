@@ -1,7 +1,16 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createRandom } from '../../../trainer-image/data/random.ts';
-import { convBatchNorm, convBias, INFERENCE, maxPool, resizeBilinear, type Layer, type Mode } from '../../../trainer-image/model/layers.ts';
+import {
+  convBatchNorm,
+  convBias,
+  INFERENCE,
+  maxPool,
+  resizeBilinear,
+  runInTurn,
+  type Layer,
+  type Mode,
+} from '../../../trainer-image/model/layers.ts';
 import { ParameterStore } from '../../../trainer-image/model/parameters.ts';
 import { tf, type Scalar, type Tensor, type Tensor4D, type Variable } from '../../../trainer-image/tf.ts';
 import { gradientsOf } from '../../../trainer-image/training/gradients.ts';
@@ -195,6 +204,29 @@ test('resizing with aligned corners keeps the corners and interpolates between t
   const x = tensor4([0, 2, 4, 6], [1, 2, 2, 1]);
   assert.equal([...resizeBilinear(x, 3, 3).dataSync()], [0, 1, 2, 2, 3, 4, 4, 5, 6]);
   assert.is(resizeBilinear(x, 2, 2), x);
+});
+
+test('layers in turn: one map at a time is held in inference, all of them for the gradients in training', () => {
+  const layers: Layer[] = [3, 5, 7].map((factor) => (x) => tf.add(tf.mul(x, factor), 1));
+  const x = noise4([1, 2, 2, 1], 'x');
+  const expected = x.dataSync().map((value) => ((value * 3 + 1) * 5 + 1) * 7 + 1);
+  const held = (mode: Mode) => {
+    const before = tf.memory().numTensors;
+    const counts: number[] = [];
+    const counting: Layer[] = layers.map((layer) => (input, how) => {
+      counts.push(tf.memory().numTensors - before);
+      return layer(input, how);
+    });
+    const y = runInTurn(counting, x, mode);
+    assertNear(y.dataSync(), expected, 'output');
+    y.dispose();
+    return { counts, kept: tf.memory().numTensors - before };
+  };
+  assert.equal(held(INFERENCE), { counts: [0, 1, 1], kept: 0 });
+  assert.not(x.isDisposed);
+  assert.is(runInTurn([], x, INFERENCE), x);
+  const gradient = tf.grad((input) => tf.sum<Scalar>(runInTurn(layers, input as Tensor4D, trainingMode())))(x);
+  assert.equal([...gradient.dataSync()], [105, 105, 105, 105]);
 });
 
 test.run();
