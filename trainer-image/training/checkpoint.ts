@@ -32,6 +32,12 @@ function checkpoints(folder: string): { file: string; step: number }[] {
     .sort((a, b) => a.step - b.step);
 }
 
+/** Removes what processes that were killed left of files they wrote: each is as large as a checkpoint and has a name of its own. */
+function removeLeftovers(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) if (name.endsWith('.tmp')) rmSync(join(folder, name), { force: true });
+}
+
 /** Name of the first array that holds a value which is not finite. */
 function findNonFinite(arrays: NamedArrays): string | undefined {
   for (const [name, { data }] of arrays) if (!data.every(Number.isFinite)) return name;
@@ -68,6 +74,7 @@ export function removeCheckpoints(folder: string, isUnwanted: (step: number) => 
 /**
  * Restores the newest checkpoint that can be read; returns the step to go on with, 0 where there is none. Checkpoints are
  * whole by construction (rename), so one that cannot be read was damaged on the disk: the work since the one before is done again.
+ * It is left there all the same, since it may be only its permissions that stand in the way; the next ones take its place.
  */
 export function restoreCheckpoint(
   folder: string,
@@ -75,6 +82,7 @@ export function restoreCheckpoint(
   optimizer: Sgd,
   warn: (message: string) => void = () => undefined,
 ): number {
+  removeLeftovers(folder);
   for (const { file, step } of checkpoints(folder).reverse()) {
     try {
       const arrays = readSafetensors(file);
@@ -84,7 +92,6 @@ export function restoreCheckpoint(
     } catch (error) {
       if (!(error instanceof BadInputError)) throw error;
       warn(`the checkpoint ${file} cannot be used and is passed over: ${error.message}`);
-      rmSync(file);
     }
   }
   return 0;

@@ -78,7 +78,7 @@ test('older ones stay until they are removed', () =>
     assert.equal(readdirSync(folder), [NAME(3)]);
   }));
 
-test('what a killed process left of a file being written is passed over', () =>
+test('what a killed process left of a file being written is passed over and removed', () =>
   withFolder((folder) => {
     const [saved, restored] = [makeState(1), makeState(2)];
     writeCheckpoint(folder, 3, saved.store, saved.optimizer);
@@ -86,9 +86,10 @@ test('what a killed process left of a file being written is passed over', () =>
     writeFileSync(join(folder, `${NAME(9)}.123-abc.tmp`), whole.subarray(0, 50));
     assert.is(restoreCheckpoint(folder, restored.store, restored.optimizer), 3);
     same(restored, saved);
+    assert.equal(readdirSync(folder), [NAME(3)]);
   }));
 
-test('one that was damaged on the disk is passed over with a warning; the one before counts', () =>
+test('one that cannot be read is passed over with a warning, and kept; the one before counts', () =>
   withFolder((folder) => {
     const [saved, restored] = [makeState(1), makeState(2)];
     writeCheckpoint(folder, 3, saved.store, saved.optimizer);
@@ -101,6 +102,7 @@ test('one that was damaged on the disk is passed over with a warning; the one be
     same(restored, saved);
     assert.is(warnings.length, 1);
     assert.match(warnings[0], /step-000000009\.safetensors.*passed over/);
+    assert.equal(readdirSync(folder), [3, 9].map(NAME), 'perhaps a person can mend it');
   }));
 
 test('weights that are not finite are never kept', () =>
