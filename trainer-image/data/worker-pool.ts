@@ -114,26 +114,23 @@ export function createWorkerPool<Task, Result>(setup: PoolSetup, workers: number
 }
 
 /**
- * Does a job on many items in worker threads and yields the results in the items' order. At most 2 · workers items are under
- * way or wait to be taken, so memory stays bounded. The threads end with the loop, also when it is left early.
+ * Does a job on many items in worker threads and yields the results in the items' order. At most `ahead` items are under way or wait to
+ * be taken, so memory stays bounded. The threads end with the loop, also when it is left early.
  * @throws like WorkerPool.run, at the item's turn
  */
 export async function* mapInWorkers<Task, Result>(
   setup: PoolSetup,
-  tasks: Iterable<Task>,
+  tasks: Iterable<Task> | AsyncIterable<Task>,
   workers: number,
+  ahead = 2 * Math.max(1, workers),
 ): AsyncGenerator<Result, void, undefined> {
   const pool = createWorkerPool<Task, Result>(setup, workers);
-  const ahead = 2 * Math.max(1, workers);
   const started: Promise<Result>[] = [];
-  const start = (task: Task) => {
-    const result = pool.run(task);
-    result.catch(() => undefined); // reported when its turn comes
-    started.push(result);
-  };
   try {
-    for (const task of tasks) {
-      start(task);
+    for await (const task of tasks) {
+      const result = pool.run(task);
+      result.catch(() => undefined); // reported when its turn comes
+      started.push(result);
       if (started.length >= ahead) yield await (started.shift() as Promise<Result>);
     }
     while (started.length > 0) yield await (started.shift() as Promise<Result>);

@@ -5,7 +5,7 @@ import { ARTIFACTS } from '../artifacts.ts';
 import type { Normalisation } from '../data/augment.ts';
 import { readImage } from '../data/images.ts';
 import { readIndexPng } from '../data/index-png.ts';
-import { imageLevelLabels } from '../data/labels.ts';
+import { checkLabelMap, imageLevelLabels } from '../data/labels.ts';
 import { createTrainingLoader } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
 import type { Dataset } from '../data/types.ts';
@@ -34,13 +34,21 @@ interface PrecisionLine {
 const CHECKED_IMAGES = 100;
 
 /** Mean average precision on the first validation images, whole and at their own size; truth: the classes in their masks. */
-async function checkClassifier(network: Classifier, dataset: Dataset, normalisation: Normalisation): Promise<number | null> {
+async function checkClassifier(
+  network: Classifier,
+  { val, classes }: Dataset,
+  normalisation: Normalisation,
+  context: StageContext,
+): Promise<number | null> {
   const scores: Float32Array[] = [];
   const labels: Float32Array[] = [];
-  for (const { image, mask } of dataset.val.slice(0, CHECKED_IMAGES)) {
-    const pixels = await readImage(image);
-    scores.push(valuesOf(() => network.forward(imageTensor(pixels, 1, false, normalisation), INFERENCE)));
-    labels.push(imageLevelLabels(await readIndexPng(mask as string), dataset.classes.length));
+  for (const sample of val.slice(0, CHECKED_IMAGES)) {
+    if (context.isStopping()) context.stop('stopped while checking the classifier');
+    const mask = sample.mask as string;
+    const [image, truth] = [await readImage(sample.image), await readIndexPng(mask)];
+    checkLabelMap(truth, image, classes, mask);
+    scores.push(valuesOf(() => network.forward(imageTensor(image, 1, false, normalisation), INFERENCE)));
+    labels.push(imageLevelLabels(truth, classes.length));
   }
   return meanAveragePrecision(scores, labels);
 }
@@ -97,7 +105,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
         return { total, terms: new Map() };
       },
       afterEpoch: async (epoch, step) => {
-        precision = await checkClassifier(network, dataset, normalisation);
+        precision = await checkClassifier(network, dataset, normalisation, context);
         validation?.add({ epoch, step, meanAveragePrecision: precision });
         validation?.flush();
         return undefined;

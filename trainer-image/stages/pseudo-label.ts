@@ -4,7 +4,7 @@ import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { chooseExamples } from '../data/example-choice.ts';
 import type { Sample } from '../data/types.ts';
-import { createWorkerPool, type WorkerPool } from '../data/worker-pool.ts';
+import { mapInWorkers } from '../data/worker-pool.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { chooseThreshold, createThresholdScores, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
 import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/worker.ts';
@@ -69,7 +69,7 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
     ...counts,
     threshold: choice.threshold,
     agreement: choice.agreement,
-    meanIou: quality?.refined ?? quality?.plain ?? null,
+    meanIou: Object.values(quality ?? {}).at(-1) ?? null,
     secondsPerImage: (performance.now() - started) / 1000 / Math.max(1, annotated.length),
   };
 }
@@ -90,18 +90,6 @@ function cachedActivations(compute: (sample: Sample) => Promise<ActivationMaps>)
   };
 }
 
-/** Hands tasks to a pool without letting more than AHEAD of them wait; results come in the tasks' order. */
-async function* throughPool<Task, Result>(pool: WorkerPool<Task, Result>, tasks: AsyncIterable<Task>): AsyncGenerator<Result> {
-  const started: Promise<Result>[] = [];
-  for await (const task of tasks) {
-    const result = pool.run(task);
-    result.catch(() => undefined); // reported at its turn
-    started.push(result);
-    if (started.length >= AHEAD) yield await (started.shift() as Promise<Result>);
-  }
-  while (started.length > 0) yield await (started.shift() as Promise<Result>);
-}
-
 /** The background threshold: given, or the candidate that agrees best with the scribbles. */
 async function thresholdFor(
   samples: readonly Sample[],
@@ -112,22 +100,15 @@ async function thresholdFor(
   const { backgroundThreshold, thresholdCandidates } = context.spec.pseudoLabels;
   if (backgroundThreshold !== undefined) return { threshold: backgroundThreshold, agreement: null, curve: [] };
   const scores = createThresholdScores(thresholdCandidates, settings.classes.length);
-  const pool = createWorkerPool<ScoreTask, readonly Float64Array[]>(
-    { module: WORKER_MODULE, job: 'scoreThresholds', context: settings },
-    WORKERS,
-  );
   async function* tasks(): AsyncGenerator<ScoreTask> {
     for (const sample of samples) yield { sample, activations: await activations(sample) };
   }
-  try {
-    let done = 0;
-    for await (const counts of throughPool(pool, tasks())) {
-      scores.merge(counts);
-      if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${done} of ${samples.length} images`);
-      context.progress({ label: 'threshold', done: ++done, total: 2 * samples.length, unit: 'image' });
-    }
-  } finally {
-    await pool.close();
+  const setup = { module: WORKER_MODULE, job: 'scoreThresholds', context: settings };
+  let done = 0;
+  for await (const counts of mapInWorkers<ScoreTask, readonly Float64Array[]>(setup, tasks(), WORKERS, AHEAD)) {
+    scores.merge(counts);
+    if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${done} of ${samples.length} images`);
+    context.progress({ label: 'threshold', done: ++done, total: 2 * samples.length, unit: 'image' });
   }
   const choice = chooseThreshold(scores);
   context.log(`background threshold ${choice.threshold}, chosen on the scribbles`);
@@ -139,35 +120,35 @@ interface LabelSettings extends PseudoLabelContext {
   readonly examples: ReadonlySet<string>;
 }
 
-/** Writes the labels; returns their mIoU against the training masks where all results had one. */
+/** mIoU of the labels before and after what was done to them, in the order of doing. */
+type LabelQuality = Readonly<Record<string, number | null>>;
+
+/** Writes the labels; returns their mIoU against the training masks, null without any mask. The last entry is that of the written ones. */
 async function writeLabels(
   samples: readonly Sample[],
   activations: (sample: Sample) => Promise<ActivationMaps>,
   { threshold, examples, ...settings }: LabelSettings,
   context: StageContext,
-): Promise<Record<string, number | null> | null> {
-  const pool = createWorkerPool<LabelTask, LabelResult>({ module: WORKER_MODULE, job: 'makePseudoLabel', context: settings }, WORKERS);
+): Promise<LabelQuality | null> {
   async function* tasks(): AsyncGenerator<LabelTask> {
     for (const sample of samples) yield { sample, activations: await activations(sample), threshold, heatMap: examples.has(sample.id) };
   }
   const [plain, final] = [createConfusion(settings.classes.length), createConfusion(settings.classes.length)];
-  const first = context.spec.pseudoLabels.backgroundThreshold === undefined ? samples.length : 0;
+  const { backgroundThreshold, refinement, paintScribbles } = context.spec.pseudoLabels;
+  const first = backgroundThreshold === undefined ? samples.length : 0;
+  const setup = { module: WORKER_MODULE, job: 'makePseudoLabel', context: settings };
   let [done, withTruth] = [0, 0];
-  try {
-    for await (const { quality } of throughPool(pool, tasks())) {
-      done++;
-      if (quality !== undefined) {
-        withTruth++;
-        plain.merge(quality.plain);
-        final.merge(quality.final);
-      }
-      if (context.isStopping()) context.stop(`stopped after ${done} of ${samples.length} labels`);
-      context.progress({ label: 'labels', done: first + done, total: first + samples.length, unit: 'image' });
+  for await (const { quality } of mapInWorkers<LabelTask, LabelResult>(setup, tasks(), WORKERS, AHEAD)) {
+    done++;
+    if (quality !== undefined) {
+      withTruth++;
+      plain.merge(quality.plain);
+      final.merge(quality.final);
     }
-  } finally {
-    await pool.close();
+    if (context.isStopping()) context.stop(`stopped after ${done} of ${samples.length} labels`);
+    context.progress({ label: 'labels', done: first + done, total: first + samples.length, unit: 'image' });
   }
   if (withTruth === 0) return null;
-  const name = context.spec.pseudoLabels.refinement.method === 'None' ? 'painted' : 'refined';
-  return { plain: plain.meanIou(), [name]: final.meanIou() };
+  const change = refinement.method !== 'None' ? 'refined' : paintScribbles ? 'painted' : undefined;
+  return { plain: plain.meanIou(), ...(change === undefined ? {} : { [change]: final.meanIou() }) };
 }

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { LOSS_TERMS } from '../../operator/api/experiment.ts';
 import type { ExperimentSpec } from '../../operator/api/experiment.ts';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
-import { effectiveOutputStride } from '../../operator/plan/stage-inputs.ts';
+import { effectiveOutputStride, isEffective, needsPseudoLabels } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { createTrainingLoader, type LoaderFields, type TrainingBatch } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
+import { BadInputError } from '../errors.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { predictImage } from '../evaluation/inference.ts';
 import { readImage } from '../data/images.ts';
@@ -31,12 +31,11 @@ interface ValidationLine {
 
 /** The maps that the enabled loss terms need. */
 function loaderFields({ losses }: ExperimentSpec, pseudoLabels: string | undefined): LoaderFields {
-  const isOn = (term: (typeof LOSS_TERMS)[number]) => losses[term].enabled && losses[term].weight > 0;
   return {
-    scribble: isOn('scribble'),
-    ...(isOn('pseudoLabel') || isOn('lorm') || isOn('classDistance') ? { pseudoLabels } : {}),
-    ...(isOn('scribbleDistance') ? { scribbleDistance: losses.scribbleDistance.lambda } : {}),
-    ...(isOn('classDistance') ? { classDistance: losses.classDistance.lambda } : {}),
+    scribble: isEffective(losses, 'scribble'),
+    ...(needsPseudoLabels(losses) ? { pseudoLabels } : {}),
+    ...(isEffective(losses, 'scribbleDistance') ? { scribbleDistance: losses.scribbleDistance.lambda } : {}),
+    ...(isEffective(losses, 'classDistance') ? { classDistance: losses.classDistance.lambda } : {}),
   };
 }
 
@@ -56,11 +55,13 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   const { spec } = context;
   const { backbone, segmentor } = spec.model;
   const settings = spec.segment;
+  const { pseudoLabel } = context.input.upstream;
+  if (pseudoLabel === undefined && needsPseudoLabels(spec.losses))
+    throw new BadInputError('segment with these losses needs a pseudo-label stage', { field: 'upstream.pseudoLabel' });
   const dataset = await openStageDataset(context);
   const survey = await surveyStageScribbles(dataset, context);
-  const { pseudoLabel } = context.input.upstream;
   const labels = pseudoLabel === undefined ? undefined : join(pseudoLabel, ARTIFACTS.pseudoLabel.labels);
-  const lorm = spec.losses.lorm.enabled && spec.losses.lorm.weight > 0;
+  const lorm = isEffective(spec.losses, 'lorm');
   const model = { backbone, segmentor, outputStride: effectiveOutputStride(spec.model), classes: dataset.classes.length, lorm };
   const network = createSegmentor(model, createRandom(context.seed, 'segmentor'));
   loadInitialWeights(network.parameters, context);

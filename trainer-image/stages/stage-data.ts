@@ -13,10 +13,14 @@ export function storageRoot(output: string): string {
 }
 
 /** The data set of an experiment; generated scenes are made on first use and kept under the storage root, beside the stages. */
-export async function openExperimentDataset(dataset: ExperimentSpec['dataset'], root: string): Promise<Dataset> {
+export async function openExperimentDataset(
+  dataset: ExperimentSpec['dataset'],
+  root: string,
+  onScene?: (done: number, total: number) => void,
+): Promise<Dataset> {
   if (dataset.generator === undefined) return openDataset(dataset);
   const folder = {
-    path: await ensureScenes(dataset.generator, root),
+    path: await ensureScenes(dataset.generator, root, onScene),
     images: 'JPEGImages',
     scribbles: 'Scribbles',
     masks: 'SegmentationClass',
@@ -26,9 +30,12 @@ export async function openExperimentDataset(dataset: ExperimentSpec['dataset'], 
   return openDataset({ folder, classes: dataset.classes });
 }
 
-/** The data set of the stage's experiment. */
+/** The data set of the stage's experiment. @throws Interrupted when the stage is told to stop while scenes are made */
 export function openStageDataset(context: StageContext): Promise<Dataset> {
-  return openExperimentDataset(context.spec.dataset, storageRoot(context.output));
+  return openExperimentDataset(context.spec.dataset, storageRoot(context.output), (done, total) => {
+    if (context.isStopping()) context.stop(`stopped after ${done} of ${total} scenes`);
+    context.progress({ label: 'scenes', done, total, unit: 'image' });
+  });
 }
 
 /** The scribbles' degradation with the seed that decides it; undefined where there is none. */

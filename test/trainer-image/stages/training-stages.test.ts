@@ -1,0 +1,57 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ARTIFACTS } from '../../../trainer-image/artifacts.ts';
+import { BadInputError } from '../../../trainer-image/errors.ts';
+import { classify } from '../../../trainer-image/stages/classify.ts';
+import { segment } from '../../../trainer-image/stages/segment.ts';
+import { Interrupted } from '../../../trainer-image/stages/stage-context.ts';
+import { withFolder } from '../../operator/local/temporary-folder.ts';
+import { createTestFolder, fillFolder, type TestFolder } from '../data/folders.ts';
+import { makeContext, refusal } from './contexts.ts';
+
+const test = suite<{ folder: TestFolder }>('training stages');
+test.before.each(async (context) => {
+  context.folder = await createTestFolder();
+  await fillFolder(context.folder, 4, 2);
+});
+test.after.each(({ folder }) => folder.remove());
+
+const TRAINING = { epochs: 1, batchSize: 2, cropSize: 32, warmupEpochs: 0 };
+const specOf = ({ settings }: TestFolder) => ({
+  dataset: settings,
+  model: { backbone: 'efficientnet-lite0' as const, weights: 'None' },
+  classify: TRAINING,
+  segment: TRAINING,
+});
+
+test('segment without the pseudo-labels that its losses need is refused, not tried again', ({ folder }) =>
+  withFolder(async (root) => {
+    const { context } = makeContext(root, { stage: 'segment', spec: specOf(folder) });
+    const error = await refusal(segment(context));
+    assert.instance(error, BadInputError);
+    assert.is((error as BadInputError).field, 'upstream.pseudoLabel');
+  }));
+
+test('classify told to stop while it checks the classifier does so before the next image, with its checkpoint', ({ folder }) =>
+  withFolder(async (root) => {
+    const checkpoint = join(root, 'stages', 'classify', 'key', ARTIFACTS.classify.checkpoint);
+    const isEpochSaved = () => existsSync(checkpoint) && readdirSync(checkpoint).length > 0;
+    const { context } = makeContext(root, { stage: 'classify', spec: specOf(folder), isStopping: isEpochSaved });
+    const error = await refusal(classify(context));
+    assert.instance(error, Interrupted);
+    assert.is(error.message, 'stopped while checking the classifier');
+  }));
+
+test('classify refuses a validation mask with an unknown class, as later stages would', ({ folder }) =>
+  withFolder(async (root) => {
+    await folder.writeLabels('SegmentationClass/v1.png', 24, 16, [9]);
+    const { context } = makeContext(root, { stage: 'classify', spec: specOf(folder) });
+    const error = await refusal(classify(context));
+    assert.instance(error, BadInputError);
+    assert.match((error as BadInputError).file ?? '', /v1\.png$/);
+    assert.match(error.message, /class 9/);
+  }));
+
+test.run();
