@@ -1,4 +1,5 @@
 import { attribute, execute, tf, type Attribute, type Scalar, type Tensor, type Tensor4D } from '../tf.ts';
+import { addRows, gatherRows } from './rows.ts';
 
 /** Parameters of the localization rectification module: two 1×1 convolutions (C → C) and the scale δ. */
 export interface LormParameters {
@@ -15,8 +16,6 @@ export interface LormParameters {
 const T = attribute.float32('T');
 const MATRIX = (first: boolean, second: boolean) => [T, attribute.bool('transpose_a', first), attribute.bool('transpose_b', second)];
 const [PLAIN, SECOND_TRANSPOSED, FIRST_TRANSPOSED] = [MATRIX(false, false), MATRIX(false, true), MATRIX(true, false)];
-const SCATTER = [T, attribute.int32('Tindices')];
-const GATHER = [attribute.float32('Tparams'), attribute.int32('Tindices'), attribute.int32('Taxis'), attribute.int('batch_dims', 0)];
 const TINY = 1e-12;
 
 /** The foreground mask on the feature grid: pseudo-label (255 counts as 0) resized with aligned corners, > 0. [B, H, W] int32 → [B, h, w] of 0 and 1. */
@@ -31,16 +30,6 @@ export function foregroundMask(pseudoLabel: Tensor, height: number, width: numbe
 /** Product of two matrices, either of them transposed. Image by image it is a third faster than BatchMatMulV2 (docs/results.md). */
 function product(kind: readonly Attribute[], first: Tensor, second: Tensor): Tensor {
   return execute('MatMul', kind, [first, second]);
-}
-
-/** The rows of [R, C] that `index` [n] names, as [n, C]. tf.gather would wait for the index to check it. */
-function gatherRows(rows: Tensor, index: Tensor): Tensor {
-  return execute('GatherV2', GATHER, [rows, index, tf.scalar(0, 'int32')]);
-}
-
-/** Adds rows [n, C] to the rows of `target` [R, C] that `index` [n] names. */
-function addRows(target: Tensor, index: Tensor, rows: Tensor): Tensor {
-  return execute('TensorScatterAdd', SCATTER, [target, tf.expandDims(index, 1), rows]);
 }
 
 interface Projection {

@@ -3,7 +3,7 @@ import { resizeBilinear } from '../model/layers.ts';
 import { tf, type Scalar, type Tensor, type Tensor4D } from '../tf.ts';
 import { rampFactor } from '../training/schedule.ts';
 import { foregroundMask, lormLoss, type LormParameters } from './lorm.ts';
-import { crossEntropy, distanceEntropy } from './pixel-losses.ts';
+import { pixelLosses, type PixelTerm } from './pixel-losses.ts';
 
 export const LOSS_TERMS = ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance', 'lorm'] as const;
 export type LossTerm = (typeof LOSS_TERMS)[number];
@@ -53,22 +53,34 @@ function required(map: Tensor | undefined, term: LossTerm): Tensor {
  * corners) to the crop. Returns the sum and each term before its weight.
  */
 export function segmentLoss(input: SegmentLossInput): { total: Scalar; terms: Map<LossTerm, Scalar> } {
-  const { weights, supervision } = input;
+  const { weights, supervision, labelSmoothing } = input;
   const logits = resizeBilinear(input.logits, ...(input.size as [number, number]));
-  const compute: Record<LossTerm, () => Scalar> = {
-    scribble: () => crossEntropy(logits, required(supervision.scribble, 'scribble')),
-    pseudoLabel: () => crossEntropy(logits, required(supervision.pseudoLabel, 'pseudoLabel'), input.labelSmoothing),
-    scribbleDistance: () => distanceEntropy(logits, required(supervision.scribbleDistance, 'scribbleDistance')),
-    classDistance: () => distanceEntropy(logits, required(supervision.classDistance, 'classDistance')),
-    lorm: () => {
-      if (input.lorm === undefined) throw new Error('the network was made without LoRM');
-      const [, height, width] = input.features.shape;
-      return lormLoss(input.features, input.lorm, foregroundMask(required(supervision.pseudoLabel, 'lorm'), height, width));
-    },
+  const map = (term: LossTerm) => required(supervision[term === 'lorm' ? 'pseudoLabel' : term], term);
+  const pixelTerm: Record<Exclude<LossTerm, 'lorm'>, (weight: number) => PixelTerm> = {
+    scribble: (weight) => ({ kind: 'crossEntropy', labels: map('scribble'), labelSmoothing: 0, weight }),
+    pseudoLabel: (weight) => ({ kind: 'crossEntropy', labels: map('pseudoLabel'), labelSmoothing, weight }),
+    scribbleDistance: (weight) => ({ kind: 'distanceEntropy', distance: map('scribbleDistance'), weight }),
+    classDistance: (weight) => ({ kind: 'distanceEntropy', distance: map('classDistance'), weight }),
   };
-  const terms = new Map(LOSS_TERMS.filter((term) => weights[term] > 0).map((term) => [term, compute[term]()]));
-  const weighted = [...terms].map(([term, value]) => tf.mul<Scalar>(value, weights[term]));
+  const active = LOSS_TERMS.filter((term) => term !== 'lorm').filter((term) => weights[term] > 0);
+  const terms = new Map<LossTerm, Scalar>();
+  const parts: Scalar[] = [];
+  if (active.length > 0) {
+    const { total, values } = pixelLosses(
+      logits,
+      active.map((term) => pixelTerm[term](weights[term])),
+    );
+    parts.push(total);
+    active.forEach((term, i) => terms.set(term, values[i]));
+  }
+  if (weights.lorm > 0) {
+    if (input.lorm === undefined) throw new Error('the network was made without LoRM');
+    const [, height, width] = input.features.shape;
+    const value = lormLoss(input.features, input.lorm, foregroundMask(map('lorm'), height, width));
+    parts.push(tf.mul<Scalar>(value, weights.lorm));
+    terms.set('lorm', value);
+  }
   // Before any ramp begins nothing pulls at the network, yet the loss must depend on it for its gradient, 0, to be defined.
-  const total = weighted.length === 0 ? tf.mul<Scalar>(tf.sum(logits), 0) : tf.addN(weighted);
+  const total = parts.length === 0 ? tf.mul<Scalar>(tf.sum(logits), 0) : tf.addN(parts);
   return { total, terms };
 }

@@ -1,5 +1,5 @@
 import { tf, type Tensor4D } from '../tf.ts';
-import { convBatchNorm, type Mode } from './layers.ts';
+import { convBatchNorm, spread, type Mode } from './layers.ts';
 import type { ParameterStore } from './parameters.ts';
 
 /**
@@ -20,9 +20,8 @@ export function aspp(store: ParameterStore, settings: { inputs: number; outputs:
   ];
   const pool = branch('pool', 1, 1);
   return (features: Tensor4D, mode: Mode): Tensor4D => {
-    const [batch, height, width] = features.shape;
+    const [, height, width] = features.shape;
     const pooled = pool(tf.mean(features, [1, 2], true), mode);
-    const spread = tf.broadcastTo(pooled, [batch, height, width, outputs]);
-    return tf.concat([...branches.map((layer) => layer(features, mode)), spread as Tensor4D], 3);
+    return tf.concat([...branches.map((layer) => layer(features, mode)), spread(pooled, height, width)], 3);
   };
 }

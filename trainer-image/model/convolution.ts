@@ -148,6 +148,28 @@ function shiftedKernelGradient(x: Tensor, kernel: Tensor, dy: Tensor, dilation: 
   });
 }
 
+/**
+ * The kernel's gradient of a depthwise convolution (stride 1, SAME) as a convolution itself: every image's channel is a channel of
+ * its own, dy is the filter, and the outputs are the taps, `dilation` apart. Up to three times faster than TensorFlow's own for
+ * 5×5 taps, and without space-to-batch where dilated; for 3×3 taps TensorFlow's own is the faster one.
+ */
+function correlatedKernelGradient(x: Tensor, kernel: Tensor, dy: Tensor, dilation: number): Tensor4D {
+  return tf.tidy(() => {
+    const [batch, height, width, channels] = x.shape as Tensor4D['shape'];
+    const size = kernel.shape[0];
+    const padding = (dilation * (size - 1)) / 2;
+    const around: [number, number] = [padding, padding];
+    const imagesAsChannels = (maps: Tensor) => tf.transpose(maps, [1, 2, 0, 3]);
+    const padded = imagesAsChannels(tf.pad(x as Tensor4D, [[0, 0], around, around, [0, 0]]));
+    const attributes = convAttributes({ stride: dilation, dilation: 1, padding: 0 }, 'VALID', true);
+    const taps = execute(DEPTHWISE.forward, attributes, [
+      tf.reshape(padded, [1, height + 2 * padding, width + 2 * padding, batch * channels]),
+      tf.reshape(imagesAsChannels(dy), [height, width, batch * channels, 1]),
+    ]);
+    return tf.reshape(tf.sum(tf.reshape(taps, [size * size, batch, channels]), 1), kernel.shape as Tensor4D['shape']);
+  });
+}
+
 let dilatedGradients: boolean | undefined;
 
 /** Whether TensorFlow's gradient kernels take dilations: they do with oneDNN or on a GPU, not otherwise. Probed once. */
@@ -174,8 +196,13 @@ export function convKernel(size: number, geometry: ConvGeometry, depthwise = fal
   const isSame = padding === 'same' || (stride === 1 && 2 * padding === dilation * (size - 1));
   if (!isSame) return paddedKernel(plainKernel(kernels, geometry, 'VALID', depthwise), padding);
   const plain = plainKernel(kernels, geometry, 'SAME', depthwise);
+  if (depthwise) {
+    const kernel = dilation === 1 ? plain : dilatedKernel(kernels, dilation, depthwise);
+    if (usesGpu || stride > 1 || size < 5) return kernel;
+    return { ...kernel, kernelGradient: (x, weight, dy) => correlatedKernelGradient(x, weight, dy, dilation) };
+  }
   if (dilation === 1 || size === 1) return plain;
-  if (depthwise || !hasDilatedGradients()) return dilatedKernel(kernels, dilation, depthwise);
+  if (!hasDilatedGradients()) return dilatedKernel(kernels, dilation, depthwise);
   if (usesGpu) return plain;
   return {
     ...plain,

@@ -59,7 +59,7 @@ export function efficientnetLite0(store: ParameterStore, outputStride: 8 | 16 | 
   const stem = convBatchNorm(
     store,
     { conv: '_conv_stem', norm: '_bn0' },
-    { ...SHARED, size: 3, inputs: 3, outputs: STEM, stride: 2, activation: 'relu6' },
+    { ...SHARED, size: 3, inputs: 3, outputs: STEM, stride: 2, activation: 'relu6', readsImage: true },
   );
   let [inputs, stride, dilation, index]: number[] = [STEM, 2, 1, 0];
   const stages = STAGES.map((stage) =>

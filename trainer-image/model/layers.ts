@@ -33,6 +33,8 @@ export interface ConvSettings extends Partial<ConvGeometry> {
   readonly inputs: number;
   readonly outputs: number;
   readonly depthwise?: boolean;
+  /** The layer's input is the image: nothing asks for its gradient. */
+  readonly readsImage?: boolean;
 }
 
 export interface BatchNormSettings {
@@ -83,7 +85,7 @@ export function convBatchNorm(
     const { forward, gradient } = training ? attributes.training : attributes.inference;
     const operation = tf.customGrad((...args: unknown[]) => {
       const save = args.pop() as (tensors: Tensor[]) => void;
-      const [input, w, scale, offset, added] = args as Tensor[];
+      const [w, scale, offset, input = x, added] = args as Tensor[];
       const convolved = kernel.forward(input, w);
       const [normed, mean, variance, ...reserved] = executeMany(
         'FusedBatchNormV3',
@@ -117,19 +119,15 @@ export function convBatchNorm(
           [dSum, convolvedSaved, scaleSaved, r1, r2, r3],
           5,
         );
-        const gradients = [
-          kernel.inputGradient(xSaved, wSaved, dConvolved),
-          kernel.kernelGradient(xSaved, wSaved, dConvolved),
-          dScale,
-          dOffset,
-        ];
+        const gradients = [kernel.kernelGradient(xSaved, wSaved, dConvolved), dScale, dOffset];
+        if (settings.readsImage !== true) gradients.push(kernel.inputGradient(xSaved, wSaved, dConvolved));
         // With no activation dSum is dy itself, which tfjs may dispose: the residual's gradient is then a tensor of its own.
         return added === undefined ? gradients : [...gradients, activation === undefined ? tf.clone(dSum) : dSum];
       };
       return { value, gradFunc };
     });
-    const inputs: Tensor[] = [x, weight, norm.scale, norm.offset];
-    return operation(...(residual === undefined ? inputs : [...inputs, residual])) as Tensor4D;
+    const inputs = [weight, norm.scale, norm.offset, ...(settings.readsImage ? [] : [x]), ...(residual === undefined ? [] : [residual])];
+    return operation(...inputs) as Tensor4D;
   };
 }
 
@@ -192,6 +190,16 @@ export function resizeBilinear(x: Tensor4D, height: number, width: number): Tens
     save([input]);
     const value = tf.tidy(() => execute('ResizeBilinear', RESIZE, [input, tf.tensor1d([height, width], 'int32')]));
     return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => execute('ResizeBilinearGrad', RESIZE, [dy, saved[0]]) };
+  });
+  return operation(x) as Tensor4D;
+}
+
+/** One pixel for every position: [B, 1, 1, C] → [B, height, width, C]. tfjs would add up its gradient position by position. */
+export function spread(x: Tensor4D, height: number, width: number): Tensor4D {
+  const operation = tf.customGrad((...args: unknown[]) => {
+    const [input] = args as [Tensor4D];
+    const value = tf.broadcastTo(input, [input.shape[0], height, width, input.shape[3]]);
+    return { value, gradFunc: (dy: Tensor) => tf.sum(dy, [1, 2], true) };
   });
   return operation(x) as Tensor4D;
 }

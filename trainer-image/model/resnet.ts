@@ -96,7 +96,7 @@ export function resnet(store: ParameterStore, settings: ResnetSettings): Backbon
   const stem = convBatchNorm(
     store,
     { conv: 'conv1', norm: 'bn1' },
-    { size: 7, inputs: 3, outputs: baseWidth, stride: 2, activation: 'relu', group: 'backbone' },
+    { size: 7, inputs: 3, outputs: baseWidth, stride: 2, activation: 'relu', group: 'backbone', readsImage: true },
   );
   let inputs = baseWidth;
   const stages = blocks.map((count, stage) => {

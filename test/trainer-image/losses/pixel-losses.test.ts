@@ -1,6 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { crossEntropy, distanceEntropy, multiLabelCrossEntropy } from '../../../trainer-image/losses/pixel-losses.ts';
+import {
+  crossEntropy,
+  distanceEntropy,
+  multiLabelCrossEntropy,
+  pixelLosses,
+  type PixelTerm,
+} from '../../../trainer-image/losses/pixel-losses.ts';
 import { tf, type Scalar, type Tensor, type Tensor4D } from '../../../trainer-image/tf.ts';
 import { assertNear, assertTensorsKept, noise4, tensor4 } from '../tensors.ts';
 
@@ -117,6 +123,56 @@ test('multi-label cross entropy is that of a sigmoid, mean over images and class
   assertNear(
     grad.dataSync(),
     Array.from(xs, (logit, i) => (sigmoid(logit) - ys[i]) / 4),
+    'gradient',
+  );
+});
+
+for (const labelled of [2, PIXELS - 1]) {
+  test(`cross entropy of ${labelled} of ${PIXELS} pixels is that of the formula`, () => {
+    const x = logits();
+    const { value, gradient } = withGradient(
+      (input) =>
+        crossEntropy(
+          input,
+          map((pixel) => (pixel < labelled ? pixel % CLASSES : 255)),
+        ),
+      x,
+    );
+    const probability = tf.softmax(x).dataSync();
+    const pixels = Array.from({ length: PIXELS }, (_, pixel) => pixel);
+    const loss = pixels.slice(0, labelled).reduce((sum, pixel) => sum - Math.log(probability[pixel * CLASSES + (pixel % CLASSES)]), 0);
+    assertNear([value], [loss / labelled], 'loss');
+    const slopes = Array.from(probability, (share, i) => {
+      const [pixel, k] = [Math.floor(i / CLASSES), i % CLASSES];
+      return pixel < labelled ? (share - (k === pixel % CLASSES ? 1 : 0)) / labelled : 0;
+    });
+    assertNear(gradient, slopes, 'gradient');
+  });
+}
+
+test('terms together have the values of each alone and the gradient of their weighted sum', () => {
+  const labels = map((pixel) => (pixel < 9 ? pixel % CLASSES : 255));
+  const distance = map((pixel) => (pixel < 4 ? 0 : 40 + pixel));
+  const terms: PixelTerm[] = [
+    { kind: 'crossEntropy', labels, labelSmoothing: 0, weight: 1 },
+    { kind: 'crossEntropy', labels: map((pixel) => (pixel + 1) % CLASSES), labelSmoothing: 0.1, weight: 0.5 },
+    { kind: 'distanceEntropy', distance, weight: 2 },
+    { kind: 'distanceEntropy', distance: map((pixel) => 255 - pixel), weight: 0.3 },
+  ];
+  const x = logits();
+  const together = pixelLosses(x, terms);
+  const alone = terms.map((term) => withGradient((input) => pixelLosses(input, [{ ...term, weight: 1 }]).total, x));
+  assertNear(
+    together.values.map((value) => value.dataSync()[0]),
+    alone.map(({ value }) => value),
+    'values',
+  );
+  const { value, gradient } = withGradient((input) => pixelLosses(input, terms).total, x);
+  const weighted = (of: (i: number) => number) => terms.reduce((sum, { weight }, i) => sum + weight * of(i), 0);
+  assertNear([value], [weighted((i) => alone[i].value)], 'total');
+  assertNear(
+    gradient,
+    gradient.map((_, at) => weighted((i) => alone[i].gradient[at])),
     'gradient',
   );
 });

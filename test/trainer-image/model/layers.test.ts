@@ -8,6 +8,7 @@ import {
   maxPool,
   resizeBilinear,
   runInTurn,
+  spread,
   type Layer,
   type Mode,
 } from '../../../trainer-image/model/layers.ts';
@@ -227,6 +228,29 @@ test('layers in turn: one map at a time is held in inference, all of them for th
   assert.is(runInTurn([], x, INFERENCE), x);
   const gradient = tf.grad((input) => tf.sum<Scalar>(runInTurn(layers, input as Tensor4D, trainingMode())))(x);
   assert.equal([...gradient.dataSync()], [105, 105, 105, 105]);
+});
+
+test('one pixel is spread over a map, and its gradient is the sum over the map', () => {
+  const x = noise4([2, 1, 1, 3], 'pixel');
+  const slopes = noise4([2, 4, 5, 3], 'slopes');
+  const { value, grad } = tf.valueAndGrad((input) => tf.sum(tf.mul(spread(input as Tensor4D, 4, 5), slopes)))(x);
+  assertNear(value.dataSync(), tf.sum(tf.mul(tf.broadcastTo(x, [2, 4, 5, 3]), slopes)).dataSync(), 'value');
+  assertNear(grad.dataSync(), tf.sum(slopes, [1, 2], true).dataSync(), 'gradient');
+});
+
+test('a layer that reads the image has the same values and parameter gradients, and gives the image none', () => {
+  const results = [false, true].map((readsImage) => {
+    const store = new ParameterStore(createRandom(1));
+    const settings = { size: 3, stride: 2, inputs: INPUTS, outputs: OUTPUTS, activation: 'relu', group: 'backbone', readsImage } as const;
+    const layer = convBatchNorm(store, { conv: 'conv', norm: 'bn' }, settings);
+    const image = tf.variable(noise4([BATCH, SIDE, SIDE, INPUTS], 'image'));
+    const parameters = new Map([...store.trainable(), ['image', image]]);
+    return gradientsOf(() => tf.sum(tf.square(layer(image as unknown as Tensor4D, trainingMode()))), parameters);
+  });
+  const [plain, first] = results;
+  assertNear(first.loss.dataSync(), plain.loss.dataSync(), 'loss');
+  assert.equal([...plain.gradients.keys()].sort(), [...first.gradients.keys(), 'image'].sort());
+  for (const [name, gradient] of first.gradients) assertNear(gradient.dataSync(), plain.gradients.get(name)!.dataSync(), name);
 });
 
 test.run();
