@@ -1,28 +1,44 @@
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { BadInputError } from './errors.ts';
 
+/** The setting that says where stages write. */
+export const STORAGE_FIELD = 'spec.storage.path';
+
+/** Each reads on after the file and the setting that names its folder. */
 const ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full; free some space or choose another folder in spec.storage.path. What was complete is kept',
-  EDQUOT: 'the disk quota is used up; free some space or choose another folder in spec.storage.path. What was complete is kept',
-  EACCES: 'the folder cannot be written; change its permissions or choose another one in spec.storage.path',
-  EPERM: 'the folder cannot be written; change its permissions or choose another one in spec.storage.path',
-  EFBIG:
-    'the file is larger than the file system or the limit of this process (ulimit -f) allows; choose another folder in spec.storage.path or lift the limit',
-  EEXIST: 'a file is in the way of a folder that has to be made here; move it or choose another folder in spec.storage.path',
-  ENOTDIR: 'a file is in the way of a folder that has to be made here; move it or choose another folder in spec.storage.path',
-  EROFS: 'the file system is read-only; choose another folder in spec.storage.path',
+  ENOSPC: 'the disk is full; free some space or choose another folder. What was complete is kept',
+  EDQUOT: 'the disk quota is used up; free some space or choose another folder. What was complete is kept',
+  EACCES: 'the folder cannot be written; change its permissions or choose another one',
+  EPERM: 'the folder cannot be written; change its permissions or choose another one',
+  EFBIG: 'the file is larger than the file system or the limit of this process (ulimit -f) allows; choose another folder or lift the limit',
+  EEXIST: 'a file is in the way of a folder that has to be made here; move it or choose another folder',
+  ENOTDIR: 'a file is in the way of a folder that has to be made here; move it or choose another folder',
+  EISDIR: 'a folder is in the way of a file that has to be written here; choose another name',
+  EROFS: 'the file system is read-only; choose another folder',
 };
 
 /**
- * An error of the file system that a person has to mend, as a BadInputError; undefined for any other error.
- * @param file named where the system does not say which it was, as on a full disk
+ * An error of writing that a person has to mend, as a BadInputError; undefined for any other error.
+ * @param file what was written; the system names a temporary sibling, or nothing, as on a full disk
+ * @param field the setting or option that names the folder; null: none does
  */
-export function fileSystemError(error: unknown, file?: string): BadInputError | undefined {
+export function fileSystemError(error: unknown, file?: string, field: string | null = STORAGE_FIELD): BadInputError | undefined {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { code, path } = cause as NodeJS.ErrnoException;
     const message = code === undefined ? undefined : ADVICE[code];
-    if (message !== undefined) return new BadInputError(message, { file: path ?? file, field: 'spec.storage.path', cause: error });
+    if (message !== undefined) return new BadInputError(message, { file: file ?? path, field: field ?? undefined, cause: error });
   }
   return undefined;
+}
+
+/**
+ * An error of work outside a stage that writes into a folder which an option names: what would blame the storage folder blames that one.
+ * Errors about what was read are returned as they are.
+ */
+export function outputError(error: unknown, folder: string, option = '--output'): unknown {
+  if (!(error instanceof BadInputError)) return fileSystemError(error, folder, option) ?? error;
+  return error.field === STORAGE_FIELD ? new BadInputError(error.message, { file: folder, field: option, cause: error }) : error;
 }
 
 /** Runs `write`, which writes `file`; where a person has to mend something, the error says so and names the file. */
@@ -31,5 +47,27 @@ export function whileWriting<Result>(file: string, write: () => Result): Result 
     return write();
   } catch (error) {
     throw fileSystemError(error, file) ?? error;
+  }
+}
+
+/** Makes a folder with its parents. @throws BadInputError where a person has to mend something; see fileSystemError for `field` */
+export function makeFolder(folder: string, field: string | null = STORAGE_FIELD): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw fileSystemError(whyNotMade(folder, error), folder, field) ?? error;
+  }
+}
+
+/** Node says "no such file" where a parent is on a read-only file system; the nearest folder that is there knows better. */
+function whyNotMade(folder: string, error: unknown): unknown {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return error;
+  let parent = resolve(folder);
+  while (!existsSync(parent) && dirname(parent) !== parent) parent = dirname(parent);
+  try {
+    accessSync(parent, constants.W_OK);
+    return error;
+  } catch (cause) {
+    return cause;
   }
 }

@@ -7,7 +7,7 @@ import { UnavailableError } from './errors.ts';
 /**
  * The only import of TensorFlow. The -gpu package comes first and the CPU package stands in where it (or its library) is
  * missing, so GPU and CPU share one code path. Besides the public API, `execute` reaches TensorFlow's own kernels, which
- * are much faster than what tfjs composes from small ones (docs/decisions/0003-direct-kernels.md).
+ * are much faster than what tfjs composes from small ones (docs/decisions/direct-kernels.md).
  */
 export type Tensor = Tensorflow.Tensor;
 export type Tensor1D = Tensorflow.Tensor1D;

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { openExperimentDataset } from '../../trainer-image/stages/stage-data.ts';
+import { API_VERSION, KIND } from '../api/experiment.ts';
 import type { Experiment } from '../api/experiment.ts';
 import { collectReport, type ReportSource } from '../report/collect.ts';
 import { renderReport } from '../report/render.ts';
@@ -25,9 +25,8 @@ export function reportFile(storage: string, name: string): string {
  */
 export async function writeReport({ name, spec, storage, ...source }: ReportInput, file: string): Promise<readonly string[]> {
   const dataset = await openExperimentDataset(spec.dataset, storage);
-  const experiment: Experiment = { apiVersion: 'cdsp.dev/v1alpha1', kind: 'CDSPExperiment', metadata: { name }, spec };
+  const experiment: Experiment = { apiVersion: API_VERSION, kind: KIND, metadata: { name }, spec };
   const data = await collectReport({ ...source, experiment, dataset, createdAt: new Date().toISOString() });
-  await mkdir(dirname(file), { recursive: true });
   await writeTextFile(file, renderReport(data));
   return data.notes;
 }

@@ -1,16 +1,13 @@
-import { BadInputError } from '../../trainer-image/errors.ts';
+import { BadInputError, UnavailableError } from '../../trainer-image/errors.ts';
+import { fileSystemError } from '../../trainer-image/file-system-error.ts';
 import { ExperimentError, formatFinding } from '../api/findings.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { printable } from './progress/format.ts';
 
-const FILE_TROUBLE: Record<string, [exitCode: number, advice: string]> = {
-  ENOENT: [EXIT_CODES.badInput, 'there is no such file or folder; check the path'],
-  ENOTDIR: [EXIT_CODES.badInput, 'a part of the path is a file, not a folder; check the path'],
-  EISDIR: [EXIT_CODES.badInput, 'this is a folder; name a file'],
-  EACCES: [EXIT_CODES.badInput, 'no permission; change the permissions or choose another folder'],
-  EPERM: [EXIT_CODES.badInput, 'no permission; change the permissions or choose another folder'],
-  EROFS: [EXIT_CODES.badInput, 'the file system is read-only; choose another folder'],
-  ENOSPC: [EXIT_CODES.badInput, 'the disk is full; make room and start the same command again, it resumes'],
+/** Errors of reading; those of writing are fileSystemError's. */
+const READING_ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder; check the path',
+  EISDIR: 'this is a folder; name a file',
 };
 
 /** What is printed for an error, and the code to exit with. `debug` appends the stack trace. */
@@ -28,13 +25,16 @@ function explain(error: unknown): { messages: string[]; exitCode: number } {
   if (error instanceof BadInputError) {
     return { messages: [joinParts(error.file, error.field, error.message)], exitCode: EXIT_CODES.badInput };
   }
+  if (error instanceof UnavailableError) return { messages: [error.message], exitCode: EXIT_CODES.unavailable };
   if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') {
     return { messages: [error.message], exitCode: error.exitCode };
   }
   if (error instanceof Error) {
     const { code, path } = error as NodeJS.ErrnoException;
-    const known = code === undefined ? undefined : FILE_TROUBLE[code];
-    if (known !== undefined) return { messages: [joinParts(path, known[1])], exitCode: known[0] };
+    const reading = code === undefined ? undefined : READING_ADVICE[code];
+    if (reading !== undefined) return { messages: [joinParts(path, reading)], exitCode: EXIT_CODES.badInput };
+    const writing = fileSystemError(error, undefined, null);
+    if (writing !== undefined) return explain(writing);
     return { messages: [`${error.message} (CDSP_DEBUG=1 shows where)`], exitCode: EXIT_CODES.failure };
   }
   return { messages: [String(error)], exitCode: EXIT_CODES.failure };

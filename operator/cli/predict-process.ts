@@ -1,5 +1,7 @@
-import { predictFolder, type PredictOptions } from '../../trainer-image/stages/predict.ts';
-import { BadInputError } from '../../trainer-image/errors.ts';
+import type { PredictOptions } from '../../trainer-image/stages/predict.ts';
+import { BadInputError, UnavailableError } from '../../trainer-image/errors.ts';
+import { outputError } from '../../trainer-image/file-system-error.ts';
+import { EXIT_CODES } from './exit-codes.ts';
 
 /**
  * The process of `cdsp predict` that loads TensorFlow: takes the options as one message, answers with progress and then a
@@ -8,24 +10,29 @@ import { BadInputError } from '../../trainer-image/errors.ts';
 export type PredictMessage =
   | { readonly type: 'progress'; readonly done: number; readonly total: number }
   | { readonly type: 'result'; readonly images: number; readonly classes: readonly string[] }
-  | { readonly type: 'error'; readonly message: string; readonly badInput: boolean; readonly file?: string; readonly field?: string };
+  | { readonly type: 'error'; readonly message: string; readonly exitCode: number; readonly file?: string; readonly field?: string };
 
 export type PredictRequest = Omit<PredictOptions, 'onProgress'>;
 
-const send = (message: PredictMessage) => process.send?.(message);
-
-async function answer(request: PredictRequest): Promise<void> {
+async function answer(request: PredictRequest): Promise<PredictMessage> {
+  const onProgress = (done: number, total: number) => void process.send?.({ type: 'progress', done, total } satisfies PredictMessage);
   try {
-    const { images, classes } = await predictFolder({ ...request, onProgress: (done, total) => send({ type: 'progress', done, total }) });
-    send({ type: 'result', images, classes });
-  } catch (error) {
+    // Loaded here: it fails where TensorFlow is not set up, which has to be told as well.
+    const { predictFolder } = await import('../../trainer-image/stages/predict.ts');
+    const { images, classes } = await predictFolder({ ...request, onProgress });
+    return { type: 'result', images, classes };
+  } catch (thrown) {
+    const error = outputError(thrown, request.output);
     const { message } = error as Error;
-    if (error instanceof BadInputError) send({ type: 'error', message, badInput: true, file: error.file, field: error.field });
-    else send({ type: 'error', message, badInput: false });
+    if (error instanceof BadInputError) {
+      return { type: 'error', message, exitCode: EXIT_CODES.badInput, file: error.file, field: error.field };
+    }
+    return { type: 'error', message, exitCode: error instanceof UnavailableError ? EXIT_CODES.unavailable : EXIT_CODES.failure };
   }
-  process.disconnect();
 }
 
-process.once('message', (request) => void answer(request as PredictRequest));
+process.once('message', (request) => {
+  void answer(request as PredictRequest).then((message) => process.send?.(message, () => process.disconnect()));
+});
 // Its parent is gone: nobody waits for the rest.
 process.on('disconnect', () => process.exit());

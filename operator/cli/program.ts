@@ -138,7 +138,7 @@ function addImportCommand(program: Command): void {
     )
     .argument('<source>', 'folder of the annotations')
     .requiredOption('-o, --output <folder>', 'folder of the index PNGs')
-    .addOption(new Option('--format <format>', 'what the files are').choices(['auto', 'strokes', 'colour', 'values']).default('auto'))
+    .addOption(new Option('--format <format>', 'what the files are').choices(['auto', 'strokes', 'colors', 'values']).default('auto'))
     .option('--images <folder>', 'folder of the images, to check sizes against')
     .option('--labels <file>', 'class names, lines such as "1 person" (default: labels.txt in or beside the source, else VOC’s)')
     .option('--colors <file>', 'colour masks: lines such as "#c08080 person" (default: VOC’s palette)')

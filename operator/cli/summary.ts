@@ -3,7 +3,7 @@ import { ARTIFACTS } from '../../trainer-image/artifacts.ts';
 import type { RunResult } from '../local/run-experiment.ts';
 import { readRecord } from '../report/stage-files.ts';
 import { EvaluationRecord } from '../report/stage-records.ts';
-import { formatDuration, formatPercent } from './progress/format.ts';
+import { formatCount, formatDuration, formatPercent } from './progress/format.ts';
 import type { Paint } from './style.ts';
 import { renderTable } from './table.ts';
 
@@ -77,6 +77,6 @@ function renderEvaluation({ classes, iou, meanIou, pixelAccuracy, images }: Eval
   ];
   const table = renderTable(['class', 'IoU %', ''], rows, paint, [1]).trimEnd().split('\n');
   const mean = table.pop() ?? '';
-  const accuracy = `pixel accuracy ${formatPercent(pixelAccuracy)} % on ${images} image${images === 1 ? '' : 's'}`;
+  const accuracy = `pixel accuracy ${formatPercent(pixelAccuracy)} % on ${formatCount(images, 'image')}`;
   return [...table, paint('bold', mean), accuracy, ''].join('\n');
 }

@@ -58,7 +58,7 @@ export function classIndexOf(name: string, classes: readonly string[], where: { 
   const near = nearestName(name, classes);
   const meant = near === undefined ? '' : `; did you mean "${near}"?`;
   throw new BadInputError(
-    `unknown class "${name}"${meant} Known: ${classes.join(', ')}. Other classes are given with --classes or a labels.txt`,
+    `unknown class "${name}"${meant} Known: ${classes.join(', ')}. Other classes are given with --labels or in a labels.txt`,
     where,
   );
 }

@@ -60,7 +60,7 @@ export function parseColours(text: string, classes: readonly string[] | undefine
   const isClass = ({ name }: { name: string }) => !UNLABELLED.has(name.toLowerCase());
   const named = [...new Set(lines.filter(isClass).map(({ name }) => name))];
   if (classes === undefined && !named.includes('background')) {
-    throw new BadInputError('no colour is named "background", which is class 0; name one, or give the class list with --classes', { file });
+    throw new BadInputError('no colour is named "background", which is class 0; name one, or give the class list with --labels', { file });
   }
   const list = classes ?? ['background', ...named.filter((name) => name !== 'background')];
   if (list.length < 2) throw new BadInputError('names fewer than two classes', { file });

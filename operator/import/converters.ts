@@ -159,7 +159,7 @@ export async function createConverter(format: ImportFormat, files: readonly stri
     throw new BadInputError('is a colour mask, which --map does not apply to; give --colors', { file: colour, field: '--map' });
   }
   if (colour !== undefined && index !== undefined) {
-    throw new BadInputError('is a colour mask, but others are index PNGs; import them from folders of their own, or set --format colour', {
+    throw new BadInputError('is a colour mask, but others are index PNGs; import them from folders of their own, or set --format colors', {
       file: colour,
     });
   }

@@ -1,7 +1,10 @@
-import { mkdir, mkdtemp, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { renameSync, rmSync } from 'node:fs';
+import { mkdtemp, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readingError, reasonOf } from '../../trainer-image/data/file-errors.ts';
+import { removeAbandonedFolders } from '../../trainer-image/data/abandoned-folders.ts';
+import { readingError } from '../../trainer-image/data/file-errors.ts';
 import { BadInputError } from '../../trainer-image/errors.ts';
+import { makeFolder, outputError } from '../../trainer-image/file-system-error.ts';
 
 export interface StagedOutput {
   /** Folder that is read. */
@@ -25,22 +28,43 @@ export async function listFiles(folder: string): Promise<string[]> {
     .sort();
 }
 
+/** Begins the name of the folder in which the files wait for each other. */
+const STAGING = '.importing-';
+const FIELD = '--output';
+
 /**
  * Lets `work` write the files into a folder inside the output and moves them into place, each by rename, when all of them are there:
  * an error or an interruption leaves the output as it was.
  * @throws BadInputError if the output is the source, holds files of these names already, or cannot be written
  */
-export async function writeStaged<Result>(
-  { source, output, names, overwrite }: StagedOutput,
-  work: (folder: string) => Promise<Result>,
-): Promise<Result> {
+export async function writeStaged<Result>(staged: StagedOutput, work: (folder: string) => Promise<Result>): Promise<Result> {
+  const { output, names } = staged;
+  makeFolder(output, FIELD);
+  await checkNames(staged);
+  await removeAbandonedFolders(output, STAGING, Date.now());
+  let folder: string | undefined;
+  const cleanUp = () => {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  };
+  // Ctrl-C ends the process without a way through `finally`.
+  process.once('exit', cleanUp);
   try {
-    await mkdir(output, { recursive: true });
-  } catch (cause) {
-    throw new BadInputError(`the folder cannot be made (${reasonOf(cause)})`, { file: output, field: '--output', cause });
+    folder = await mkdtemp(join(output, STAGING));
+    const result = await work(folder);
+    // At one go, so that no interruption comes in between.
+    for (const name of names) renameSync(join(folder, name), join(output, name));
+    return result;
+  } catch (error) {
+    throw outputError(error, output, FIELD);
+  } finally {
+    process.off('exit', cleanUp);
+    cleanUp();
   }
+}
+
+async function checkNames({ source, output, names, overwrite }: StagedOutput): Promise<void> {
   if ((await realpath(output)) === (await realpath(source))) {
-    throw new BadInputError('the results would overwrite their source; name another folder', { file: output, field: '--output' });
+    throw new BadInputError('the results would overwrite their source; name another folder', { file: output, field: FIELD });
   }
   const twice = [...names].sort().find((name, index, sorted) => name === sorted[index - 1]);
   if (twice !== undefined) throw new BadInputError(`two files of the folder would become "${twice}"`, { file: source });
@@ -48,19 +72,6 @@ export async function writeStaged<Result>(
   const clash = names.find((name) => existing.has(name));
   if (clash !== undefined && !overwrite) {
     const message = 'exists already; name another folder, or replace it with --overwrite';
-    throw new BadInputError(message, { file: join(output, clash), field: '--output' });
-  }
-  let folder: string;
-  try {
-    folder = await mkdtemp(join(output, '.importing-'));
-  } catch (cause) {
-    throw new BadInputError(`the folder cannot be written (${reasonOf(cause)})`, { file: output, field: '--output', cause });
-  }
-  try {
-    const result = await work(folder);
-    for (const name of names) await rename(join(folder, name), join(output, name));
-    return result;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    throw new BadInputError(message, { file: join(output, clash), field: FIELD });
   }
 }

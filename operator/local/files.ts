@@ -1,32 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { BadInputError } from '../../trainer-image/errors.ts';
-
-const ADVICE: Record<string, string> = {
-  EACCES: 'no permission to write; change the permissions or choose another folder',
-  EPERM: 'no permission to write; change the permissions or choose another folder',
-  EROFS: 'the file system is read-only; choose another folder',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EEXIST: 'a part of the path is a file, not a folder',
-  ENOSPC: 'the disk is full; make room and start again, the run resumes',
-  EDQUOT: 'the disk quota is used up; make room and start again, the run resumes',
-};
-
-/** What a person can mend about a folder that is written to, as bad input; anything else as it is. */
-export function writingError(file: string, cause: unknown): unknown {
-  const advice = ADVICE[(cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
-  return advice === undefined ? cause : new BadInputError(advice, { file, field: 'spec.storage.path', cause });
-}
-
-/** Makes a folder with its parents. */
-export function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    throw writingError(folder, cause);
-  }
-}
+import { fileSystemError, makeFolder } from '../../trainer-image/file-system-error.ts';
 
 /** Writes a JSON file and its folder; readers see the old content or the new, never a part. */
 export function writeJson(file: string, value: unknown): void {
@@ -37,7 +12,7 @@ export function writeJson(file: string, value: unknown): void {
     renameSync(temporary, file);
   } catch (cause) {
     rmSync(temporary, { force: true });
-    throw writingError(file, cause);
+    throw fileSystemError(cause, file) ?? cause;
   }
 }
 

@@ -1,10 +1,13 @@
+import { accessSync, constants } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { fileSystemError, makeFolder, STORAGE_FIELD } from '../../trainer-image/file-system-error.ts';
+import { BadInputError } from '../../trainer-image/errors.ts';
 import { EXIT } from '../api/stage-contract.ts';
-import { makeFolder, readJson, writeJson, writingError } from './files.ts';
+import { readJson, writeJson } from './files.ts';
 import { identifyProcess, isAlive } from './process-identity.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
@@ -61,32 +64,54 @@ function describe(holder: Holder | undefined): string {
   return `the run of experiment ${holder.experiment} (process ${holder.holder.pid} on ${holder.host}, since ${holder.since})`;
 }
 
+/** Primary result codes of SQLite. */
+const SQLITE = { busy: 5, locked: 6, readOnly: 8, ioError: 10, full: 13, cannotOpen: 14, protocol: 15, noLargeFiles: 22 } as const;
+const UNWRITABLE: ReadonlySet<number> = new Set([SQLITE.readOnly, SQLITE.cannotOpen]);
+const NO_LOCKS: ReadonlySet<number> = new Set([SQLITE.ioError, SQLITE.protocol, SQLITE.noLargeFiles]);
+
+const systemError = (code: string, cause: unknown) => Object.assign(new Error(code, { cause }), { code });
+
+/** Why a folder cannot be written, as the system has it. */
+function writingTrouble(folder: string, cause: unknown): unknown {
+  try {
+    accessSync(folder, constants.W_OK);
+    return systemError('EACCES', cause);
+  } catch (error) {
+    return error;
+  }
+}
+
+/** SQLite's error on the lock's file as one that says what to do. */
+export function lockError(cause: unknown, root: string): unknown {
+  const file = join(root, LOCK_FILE);
+  // Extended result codes carry the primary one in their low byte.
+  const primary = ((cause as { errcode?: number }).errcode ?? 0) & 0xff;
+  if (primary === SQLITE.busy || primary === SQLITE.locked) {
+    const holder = describe(readHolder(root));
+    return new StorageLockedError(
+      `${root} is in use by ${holder}; wait until it ends, stop it, or set spec.storage.path to another folder`,
+    );
+  }
+  if (NO_LOCKS.has(primary)) {
+    const message = `the file system cannot lock files (${(cause as Error).message}); choose a folder on another one, such as a local disk`;
+    return new BadInputError(message, { file, field: STORAGE_FIELD, cause });
+  }
+  if (primary === SQLITE.full) return fileSystemError(systemError('ENOSPC', cause), file);
+  return UNWRITABLE.has(primary) ? fileSystemError(writingTrouble(root, cause), file) : cause;
+}
+
 function openLock(root: string): DatabaseSync {
   makeFolder(root);
-  const file = join(root, LOCK_FILE);
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(file, { timeout: 0 });
+    database = new DatabaseSync(join(root, LOCK_FILE), { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
     return database;
   } catch (cause) {
     database?.close();
-    const code = (cause as { errcode?: number }).errcode ?? 0;
-    // Extended result codes carry the primary one in their low byte.
-    const primary = code & 0xff;
-    if (primary === SQLITE.busy || primary === SQLITE.locked) {
-      const holder = describe(readHolder(root));
-      throw new StorageLockedError(
-        `${root} is in use by ${holder}; wait until it ends, stop it, or set spec.storage.path to another folder`,
-      );
-    }
-    if (primary === SQLITE.readOnly || primary === SQLITE.cannotOpen)
-      throw writingError(file, Object.assign(new Error(), { code: 'EACCES', cause }));
-    if (primary === SQLITE.full) throw writingError(file, Object.assign(new Error(), { code: 'ENOSPC', cause }));
-    throw cause;
+    throw lockError(cause, root);
   }
 }
-const SQLITE = { busy: 5, locked: 6, readOnly: 8, full: 13, cannotOpen: 14 } as const;
 
 /** Waits for the stages of a run that is gone; they end by themselves when their input closes. */
 async function waitForStages(

@@ -4,7 +4,7 @@ import { parseLabels } from '../../../trainer-image/data/dataset.ts';
 import { importScribbles, type ImportFormat, type ImportSummary } from '../../import/import-scribbles.ts';
 import { parseValueMap } from '../../import/value-map.ts';
 import { withProgress } from '../progress/create-reporter.ts';
-import { formatPercent } from '../progress/format.ts';
+import { formatCount, formatPercent } from '../progress/format.ts';
 import { choosePaint, type Paint } from '../style.ts';
 import { renderTable } from '../table.ts';
 
@@ -19,7 +19,7 @@ export interface ImportCommandOptions {
   readonly overwrite: boolean;
 }
 
-const FORMATS: Readonly<Record<string, ImportFormat>> = { auto: 'Auto', strokes: 'Strokes', colour: 'Colour', values: 'Values' };
+const FORMATS: Readonly<Record<string, ImportFormat>> = { auto: 'Auto', strokes: 'Strokes', colors: 'Colour', values: 'Values' };
 
 /** Turns a folder of strokes, colour masks or value masks into index PNGs and says what became of what. */
 export async function importCommand(source: string, options: ImportCommandOptions): Promise<void> {
@@ -44,7 +44,7 @@ function describeImport(summary: ImportSummary, output: string, paint: Paint): s
   const used = classes.filter((use) => use.files > 0);
   const rows = used.map((use) => [String(use.index), use.name, String(use.files), String(use.pixels)]);
   const lines = [
-    `${files} index PNGs in ${output}, ${formatPercent(annotatedShare)} % of the pixels annotated`,
+    `${formatCount(files, 'index PNG')} in ${output}, ${formatPercent(annotatedShare)} % of the pixels annotated`,
     `Rule: ${explanation}`,
     '',
     renderTable(['index', 'class', 'files', 'pixels'], rows, paint, [0, 2, 3]).trimEnd(),

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { commandName, quote } from '../command-name.ts';
@@ -34,7 +33,6 @@ export async function initCommand(folder: string, options: { output: string; mak
   const gaps = findGaps({ ...findings, root: folder }, program);
   const splits = await prepareSplits(findings, images, options.makeSplits, `${program} init ${quote(folder)} --make-splits`);
   const draft = draftExperiment(findings, images, splits, relativePath(dirname(output), root));
-  await mkdir(dirname(output), { recursive: true });
   await writeTextFile(output, renderExperiment(draft));
 
   print(
@@ -93,7 +91,6 @@ async function prepareSplits(
   }
   for (const split of ['train', 'val'] as const) {
     const file = join(root, NEW_SPLITS[split]);
-    await mkdir(dirname(file), { recursive: true });
     await writeTextFile(file, `${splits[split].join('\n')}\n`);
   }
   const note = `Wrote ${NEW_SPLITS.train} (${splits.train.length} names) and ${NEW_SPLITS.val} (${splits.val.length} names).`;

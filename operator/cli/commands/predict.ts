@@ -2,9 +2,11 @@ import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BadInputError } from '../../../trainer-image/errors.ts';
+import { BadInputError, UnavailableError } from '../../../trainer-image/errors.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
 import type { PredictMessage, PredictRequest } from '../predict-process.ts';
 import { withProgress } from '../progress/create-reporter.ts';
+import { formatCount } from '../progress/format.ts';
 
 export interface PredictCommandOptions {
   readonly output: string;
@@ -32,7 +34,7 @@ export async function predictCommand(model: string, images: string, options: Pre
   const result = await withProgress({ name: 'predict', label: 'segmenting', json }, (onProgress) => predictInChild(request, onProgress));
   const text = json
     ? JSON.stringify({ type: 'predictions', output: request.output, ...result })
-    : `${result.images} predictions in ${output}`;
+    : `${formatCount(result.images, 'prediction')} in ${output}`;
   process.stdout.write(`${text}\n`);
 }
 
@@ -51,8 +53,10 @@ function predictInChild(request: PredictRequest, onProgress: (done: number, tota
         case 'result':
           return resolve({ images: message.images, classes: message.classes });
         case 'error': {
-          const { badInput, file, field } = message;
-          return reject(badInput ? new BadInputError(message.message, { file, field }) : new Error(message.message));
+          const { exitCode, file, field } = message;
+          if (exitCode === EXIT_CODES.badInput) return reject(new BadInputError(message.message, { file, field }));
+          if (exitCode === EXIT_CODES.unavailable) return reject(new UnavailableError(message.message));
+          return reject(new Error(message.message));
         }
         default:
           message satisfies never;

@@ -1,6 +1,6 @@
 import { synthScribbles } from '../../synth.ts';
 import { withProgress } from '../progress/create-reporter.ts';
-import { formatPercent } from '../progress/format.ts';
+import { formatCount, formatPercent } from '../progress/format.ts';
 
 export interface SynthCommandOptions {
   readonly output: string;
@@ -15,5 +15,7 @@ export async function synthCommand(masks: string, options: SynthCommandOptions):
   const { files, annotatedShare } = await withProgress({ name: 'synth', label: 'drawing', json: false }, (onProgress) =>
     synthScribbles({ masks, ...options, onProgress }),
   );
-  process.stdout.write(`${files} scribbles in ${options.output}, ${formatPercent(annotatedShare)} % of the pixels annotated\n`);
+  process.stdout.write(
+    `${formatCount(files, 'scribble')} in ${options.output}, ${formatPercent(annotatedShare)} % of the pixels annotated\n`,
+  );
 }

@@ -36,6 +36,11 @@ export function formatPercent(ratio: unknown): string {
   return typeof ratio === 'number' && Number.isFinite(ratio) ? (ratio * 100).toFixed(1) : '-';
 }
 
+/** "1 image", "2 images". */
+export function formatCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** Text of a stage or a file, without anything that could steer a terminal. */
 export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what has to go

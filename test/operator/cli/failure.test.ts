@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ExperimentError } from '../../../operator/api/findings.ts';
 import { describeFailure } from '../../../operator/cli/failure.ts';
-import { BadInputError } from '../../../trainer-image/errors.ts';
+import { BadInputError, UnavailableError } from '../../../trainer-image/errors.ts';
 
 const systemError = (code: string) => Object.assign(new Error(`${code}: raw text`), { code, path: 'data/x.png' });
 
@@ -30,9 +30,10 @@ const cases: readonly (readonly [why: string, error: unknown, text: string, exit
   [
     'a full disk says what to do',
     systemError('ENOSPC'),
-    'error: data/x.png: the disk is full; make room and start the same command again, it resumes',
+    'error: data/x.png: the disk is full; free some space or choose another folder. What was complete is kept',
     65,
   ],
+  ['something that set-up provides says how to get it', new UnavailableError('run the set-up'), 'error: run the set-up', 69],
   ['an error with an exit code keeps it', Object.assign(new Error('locked'), { exitCode: 75 }), 'error: locked', 75],
   ['anything else is a failure', new Error('odd'), 'error: odd (CDSP_DEBUG=1 shows where)', 1],
   ['what is no error is shown all the same', 'odd', 'error: odd', 1],

@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { lockStorage, StorageLockedError } from '../../../operator/local/lock.ts';
+import { lockError, lockStorage, StorageLockedError } from '../../../operator/local/lock.ts';
 import { identifyProcess } from '../../../operator/local/process-identity.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
+import { testOnDisk } from '../../fixtures/disk.ts';
 import { withFolder } from './temporary-folder.ts';
 
 const HOLDER = fileURLToPath(new URL('../../fixtures/hold-lock.ts', import.meta.url));
@@ -162,6 +163,54 @@ test('a path through a file is bad input', () =>
     assert.instance(error, BadInputError);
     assert.is((error as BadInputError).field, 'spec.storage.path');
   }));
+
+async function badInputOf(root: string): Promise<BadInputError> {
+  const error: unknown = await lockStorage(root, options).catch((thrown: unknown) => thrown);
+  assert.instance(error, BadInputError);
+  assert.is((error as BadInputError).field, 'spec.storage.path');
+  return error as BadInputError;
+}
+
+testOnDisk('on a full disk the folder is refused, and free again once there is room', async (disk) => {
+  const root = join(disk.path, 'runs');
+  mkdirSync(root);
+  disk.fill();
+  assert.match((await badInputOf(root)).message, 'disk is full');
+  rmSync(join(disk.path, 'ballast'));
+  (await lockStorage(root, options)).release();
+});
+
+testOnDisk('a disk that fills up while a run holds the folder does not keep it from ending', async (disk) => {
+  const lock = await lockStorage(disk.path, options);
+  lock.addStage(process.pid);
+  disk.fill();
+  lock.removeStage(process.pid);
+  assert.throws(
+    () => lock.addStage(process.pid),
+    (error: unknown) => error instanceof BadInputError && /disk is full/.test(error.message),
+  );
+  lock.release();
+  assert.not(readdirSync(disk.path).some((name) => name.endsWith('.tmp')));
+});
+
+for (const [why, folder] of [
+  ['a folder', '.'],
+  ['a folder that would have to be made', 'runs/deep'],
+] as const) {
+  testOnDisk(`on a read-only disk ${why} is refused`, async (disk) => {
+    disk.makeReadOnly();
+    const { message, file } = await badInputOf(join(disk.path, folder));
+    assert.match(message, 'read-only');
+    assert.ok(file?.startsWith(join(disk.path, folder)));
+  });
+}
+
+test('a file system without locks is answered with advice', () => {
+  const SQLITE_IOERR_LOCK = 3850;
+  const error = lockError(Object.assign(new Error('disk I/O error'), { errcode: SQLITE_IOERR_LOCK }), '/share/runs');
+  assert.instance(error, BadInputError);
+  assert.match((error as BadInputError).message, 'cannot lock files (disk I/O error); choose a folder on another one');
+});
 
 // Root may write everywhere.
 if (process.getuid?.() !== 0) {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import sharp from 'sharp';
 import type { DatasetSettings } from '../../../operator/api/experiment.ts';
 import { BadInputError } from '../../errors.ts';
+import { removeAbandonedFolders } from '../abandoned-folders.ts';
 import { drawScribbles } from '../draw-scribbles.ts';
 import { encodeIndexPng } from '../index-png.ts';
 import type { RgbImage } from '../types.ts';
@@ -91,22 +92,37 @@ export async function ensureScenes(
   const temporary = await createTemporary(folder);
   try {
     await writeAll(temporary, settings, splits, report);
-    if (!(await isComplete(folder, ids))) {
-      await rm(folder, { recursive: true, force: true });
-      await rename(temporary, folder).catch(async (error: unknown) => {
-        // Another run was faster.
-        if (!(await isComplete(folder, ids))) throw error;
-      });
-    }
+    await moveIntoPlace(temporary, folder, () => isComplete(folder, ids));
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
   return folder;
 }
 
+/**
+ * Renames a finished folder to its name. Where another run was faster, its folder stays: it may be read from already. One that is not
+ * complete is put aside first, by rename, since removing it file by file would take long enough for another run to meet half of it.
+ */
+async function moveIntoPlace(temporary: string, folder: string, isThere: () => Promise<boolean>): Promise<void> {
+  const move = () =>
+    rename(temporary, folder).then(
+      () => true,
+      (error: unknown) => {
+        if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+        throw error;
+      },
+    );
+  if ((await move()) || (await isThere())) return;
+  const aside = await mkdtemp(`${folder}.making-`);
+  await rename(folder, aside);
+  await rm(aside, { recursive: true, force: true });
+  if (!(await move()) && !(await isThere())) throw new Error(`${folder} is changed by others while it is made`);
+}
+
 async function createTemporary(folder: string): Promise<string> {
   try {
     await mkdir(dirname(folder), { recursive: true });
+    await removeAbandonedFolders(dirname(folder), `${basename(folder)}.making-`, Date.now());
     return await mkdtemp(`${folder}.making-`);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -1,6 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDataset } from '../../../../trainer-image/data/dataset.ts';
@@ -77,6 +77,15 @@ test('two runs that ask at once share one folder, and no temporary folder stays'
   const paths = await Promise.all([ensureScenes(settings, shared), ensureScenes(settings, shared)]);
   assert.is(paths[0], paths[1]);
   assert.equal(await readdir(join(shared, 'data')), [scenesDigest(settings)]);
+});
+
+test('what a killed process left behind goes; what another one is making stays', async () => {
+  const place = join(root, 'killed', 'data');
+  const [left, busy] = ['left', 'busy'].map((name) => join(place, `${scenesDigest(settings)}.making-${name}`));
+  for (const folder of [left, busy]) await mkdir(folder, { recursive: true });
+  await utimes(left, 0, 0);
+  await ensureScenes(settings, join(root, 'killed'));
+  assert.equal((await readdir(place)).sort(), [scenesDigest(settings), basename(busy)]);
 });
 
 test('a folder from which files were deleted is made anew', async () => {
