@@ -335,6 +335,13 @@ export const ExperimentSpec = z.object({
   pseudoLabels: PseudoLabels.prefault({}).describe('Stage 2: class activation maps become pseudo-labels.'),
   segment: withRules(
     trainingSettings({ epochs: 50, batchSize: 16, learningRate: 1e-3, warmupEpochs: 10, freezeBatchNorm: false }).extend({
+      batchSize: withRules(z.int(), {
+        cel: 'self >= 2',
+        holds: (value) => value >= 2,
+        message: 'must be at least 2: batch norm over globally pooled features has one value an image',
+      })
+        .default(16)
+        .describe('Images in a step.'),
       validateEvery: z
         .int()
         .min(0)

@@ -93,6 +93,7 @@ export const AGAINST_RULES: [why: string, manifest: Record<string, unknown>, fie
   ],
   ['a warm-up longer than the training', manifest({ classify: { epochs: 2, warmupEpochs: 2.5 } }), 'spec.classify', /warmupEpochs/],
   ['the same in segment', manifest({ segment: { epochs: 5 } }), 'spec.segment', /warmupEpochs/],
+  ['a batch of one image for the segmentor', manifest({ segment: { batchSize: 1 } }), 'spec.segment.batchSize', /at least 2/],
   ['an output stride that no network has', manifest({ model: { outputStride: 32 } }), 'spec.model.outputStride', /8 or 16/],
   [
     'weights that are not built in',
