@@ -2,6 +2,11 @@ import { EXIT_CODES } from './exit-codes.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** Whether a stream's error says that nobody reads it any more: a pipe's other end is closed, or the terminal. */
+export function isReaderGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EPIPE' || error.code === 'EIO');
+}
+
 /** Calls `handle` on Ctrl-C, SIGTERM and SIGHUP, until what it returns is called. */
 function onInterrupt(handle: () => void): () => void {
   for (const name of SIGNALS) process.on(name, handle);
@@ -12,7 +17,7 @@ function onInterrupt(handle: () => void): () => void {
 
 /**
  * The first interruption asks for an orderly end through the signal; a second one ends this process, and its stages notice
- * and keep a checkpoint all the same.
+ * and keep a checkpoint all the same. Results that nobody reads any more are an interruption, too, but never a second one.
  * @param say tells the person what happens
  * @param close leaves the terminal in order
  */
@@ -26,7 +31,17 @@ export function catchInterrupts(
     say('Stopping: the running stage keeps a checkpoint. The same command resumes. (Once more to leave at once.)');
     controller.abort();
   });
-  return { signal: controller.signal, release };
+  const stopForReader = (error: unknown) => {
+    if (isReaderGone(error)) controller.abort();
+  };
+  process.stdout.on('error', stopForReader);
+  return {
+    signal: controller.signal,
+    release: () => {
+      release();
+      process.stdout.off('error', stopForReader);
+    },
+  };
 }
 
 /** For work that is quickly done again: an interruption ends the process, with the terminal in order. */

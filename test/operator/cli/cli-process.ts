@@ -10,7 +10,14 @@ export interface CliOptions {
   readonly stages?: object;
   readonly environment?: NodeJS.ProcessEnv;
   /** Called with everything printed so far, whenever there is more. */
-  readonly onOutput?: (text: string, child: { interrupt(): void; write(text: string): void }) => void;
+  readonly onOutput?: (text: string, child: CliControls) => void;
+}
+
+export interface CliControls {
+  interrupt(): void;
+  write(text: string): void;
+  /** Reads no more, as a program at the other end of a pipe that has ended. */
+  stopReading(stream: 'stdout' | 'stderr'): void;
 }
 
 export interface CliResult {
@@ -38,7 +45,11 @@ function runProcess(program: string, args: readonly string[], { cwd, stages, env
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };
-  const controls = { interrupt: () => void child.kill('SIGINT'), write: (text: string) => void child.stdin.write(text) };
+  const controls: CliControls = {
+    interrupt: () => void child.kill('SIGINT'),
+    write: (text) => void child.stdin.write(text),
+    stopReading: (stream) => void child[stream].destroy(),
+  };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (chunk: string) => {
       output[name] += chunk;
