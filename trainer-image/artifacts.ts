@@ -30,6 +30,5 @@ export const ARTIFACTS = {
     evaluation: 'evaluation.json',
     /** <id>.png palette PNGs. */
     predictions: 'predictions',
-    /** Images shown in the report, fixed here so that every stage's pictures match. */
   },
 } as const;

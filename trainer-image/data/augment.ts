@@ -144,12 +144,3 @@ export function cropMap(
     for (let x = 0; x < size; x++, out++) target[out] = row < 0 || columns[x] < 0 ? padding : data[row + columns[x]];
   }
 }
-
-/** Normalises a whole image: [height, width, 3]. */
-export function normaliseImage(image: RgbImage, { mean, deviation }: Normalisation): Float32Array {
-  const result = new Float32Array(image.data.length);
-  for (let i = 0; i < result.length; i += 3) {
-    for (let channel = 0; channel < 3; channel++) result[i + channel] = (image.data[i + channel] - mean[channel]) / deviation[channel];
-  }
-  return result;
-}

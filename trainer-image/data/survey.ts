@@ -1,3 +1,4 @@
+import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
 import { BadInputError } from '../errors.ts';
 import { degradeScribble } from './degrade.ts';
 import type { Degradation } from './degrade.ts';
@@ -10,10 +11,6 @@ import type { Dataset } from './types.ts';
 export interface ScribbleSurvey {
   /** Image-level labels by image name: [K-1], 1 where foreground class k+1 is scribbled. */
   readonly imageLabels: ReadonlyMap<string, Float32Array>;
-  /** Number of images in which a class is scribbled, K counts. */
-  readonly imagesPerClass: readonly number[];
-  /** Scribbled pixels of each class, K counts. */
-  readonly pixelsPerClass: readonly number[];
   /** Share of all pixels that carry a scribble, in [0, 1]. */
   readonly annotatedShare: number;
   /** Names of images whose scribble file holds no annotation. */
@@ -28,11 +25,9 @@ export interface ScribbleSurvey {
  */
 export async function surveyScribbles(dataset: Dataset, degradation?: Degradation & { readonly seed: number }): Promise<ScribbleSurvey> {
   const imageLabels = new Map<string, Float32Array>();
-  const imagesPerClass = new Array<number>(dataset.classes.length).fill(0);
-  const pixelsPerClass = new Array<number>(dataset.classes.length).fill(0);
   const occursAtAll = new Array<boolean>(dataset.classes.length).fill(false);
   const unannotated: string[] = [];
-  let pixels = 0;
+  let [scribbled, pixels] = [0, 0];
   for (const sample of dataset.train) {
     if (sample.scribble === undefined) throw new BadInputError(`image "${sample.id}" has no scribble`, { file: sample.image });
     const original = await readIndexPng(sample.scribble);
@@ -41,14 +36,9 @@ export async function surveyScribbles(dataset: Dataset, degradation?: Degradatio
       if (count > 0 && value < occursAtAll.length) occursAtAll[value] = true;
     });
     const scribble = degradation === undefined ? original : degradeScribble(original, degradation, degradation.seed, sample.id);
-    const counts = countLabels(scribble);
-    let annotated = 0;
-    for (let k = 0; k < dataset.classes.length; k++) {
-      pixelsPerClass[k] += counts[k];
-      if (counts[k] > 0) imagesPerClass[k]++;
-      annotated += counts[k];
-    }
+    const annotated = scribble.data.length - countLabels(scribble)[IGNORE_INDEX];
     if (annotated === 0) unannotated.push(sample.id);
+    scribbled += annotated;
     pixels += scribble.data.length;
     imageLabels.set(sample.id, imageLevelLabels(scribble, dataset.classes.length));
   }
@@ -57,6 +47,5 @@ export async function surveyScribbles(dataset: Dataset, degradation?: Degradatio
     const message = `no training image has a scribble of ${absent.map((name) => `"${name}"`).join(', ')}; scribble some or take the class off the list`;
     throw new BadInputError(message, { field: 'spec.dataset.classes' });
   }
-  const annotatedShare = pixelsPerClass.reduce((sum, count) => sum + count, 0) / Math.max(1, pixels);
-  return { imageLabels, imagesPerClass, pixelsPerClass, annotatedShare, unannotated };
+  return { imageLabels, annotatedShare: scribbled / Math.max(1, pixels), unannotated };
 }

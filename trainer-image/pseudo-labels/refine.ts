@@ -56,11 +56,6 @@ export function createRefiner(settings: RefinementSettings): Refiner {
   };
 }
 
-/** Pseudo-label of one image; for many, `createRefiner` saves making the memory anew. */
-export function refineActivations(input: RefinementInput, settings: RefinementSettings): LabelMap {
-  return createRefiner(settings).labels(input);
-}
-
 function refineProbabilities(kernel: RefinementKernel, input: RefinementInput, settings: RefinementSettings): Float32Array[] {
   const { image, activations } = input;
   const pixels = image.width * image.height;

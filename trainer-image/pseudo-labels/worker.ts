@@ -51,8 +51,6 @@ export interface ConfusionCounts {
 }
 
 export interface LabelResult {
-  /** Pixels of each class in the pseudo-label. */
-  readonly pixels: Float64Array;
   /** Against the true mask, where there is one: the plain label and the one that is written. */
   readonly quality?: { readonly plain: ConfusionCounts; readonly final: ConfusionCounts };
 }
@@ -83,10 +81,7 @@ export async function makePseudoLabel(task: LabelTask, context: PseudoLabelConte
   const final = settings.paintScribbles && scribble ? paintScribbles(refined, scribble) : refined;
   await writeIndexPng(join(context.labels, `${sample.id}.png`), final);
   if (task.heatMap) await writeRgbPng(join(context.heatMaps, `${sample.id}.png`), heatMap(image, planes));
-
-  const pixels = new Float64Array(classes.length);
-  for (const label of final.data) pixels[label]++;
-  if (sample.mask === undefined) return { pixels };
+  if (sample.mask === undefined) return {};
   const mask = await readIndexPng(sample.mask);
   checkLabelMap(mask, image, classes, sample.mask);
   const against = (labels: LabelMap) => {
@@ -94,7 +89,7 @@ export async function makePseudoLabel(task: LabelTask, context: PseudoLabelConte
     confusion.add(mask.data, labels.data);
     return { counts: confusion.counts, missed: confusion.missed };
   };
-  return { pixels, quality: { plain: against(plain), final: against(final) } };
+  return { quality: { plain: against(plain), final: against(final) } };
 }
 
 async function readScribble(sample: Sample, { degradation }: PseudoLabelContext): Promise<LabelMap | undefined> {

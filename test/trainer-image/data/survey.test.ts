@@ -16,10 +16,8 @@ test.before.each(async (context) => {
 });
 test.after.each(({ folder }) => folder.remove());
 
-test('classes, pixels and image-level labels of the training split are counted', async ({ folder }) => {
+test('scribbled pixels and image-level labels of the training split are found', async ({ folder }) => {
   const survey = await surveyScribbles(await openDataset(folder.settings));
-  assert.equal(survey.imagesPerClass, [3, 2, 1]);
-  assert.equal(survey.pixelsPerClass, [3 * 16 * 6, 2 * 16 * 5, 16 * 5]);
   assert.is(survey.annotatedShare, (16 * 11) / (16 * 24));
   assert.equal([...(survey.imageLabels.get('t0') ?? [])], [1, 0]);
   assert.equal([...(survey.imageLabels.get('t1') ?? [])], [0, 1]);
@@ -35,7 +33,7 @@ test('an image without annotation is allowed and reported', async ({ folder }) =
 
 test('dropped strokes are no more counted, and classes that are lost with them are no error', async ({ folder }) => {
   const survey = await surveyScribbles(await openDataset(folder.settings), { shrink: 0, drop: 1, seed: 0 });
-  assert.equal(survey.imagesPerClass, [0, 0, 0]);
+  assert.is(survey.annotatedShare, 0);
   assert.equal(survey.unannotated, ['t0', 't1', 't2']);
 });
 

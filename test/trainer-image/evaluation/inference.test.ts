@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { cropImage, EFFICIENTNET_LITE_NORMALISATION, IMAGENET_NORMALISATION } from '../../../trainer-image/data/augment.ts';
 import type { RgbImage } from '../../../trainer-image/data/types.ts';
 import { activationMaps, imageTensor, mergeFlips, predictImage } from '../../../trainer-image/evaluation/inference.ts';
 import type { Classifier, Segmentor } from '../../../trainer-image/model/segmentor.ts';
@@ -23,6 +24,16 @@ const segmentor = (logits: (image: Tensor4D) => Tensor4D) =>
   ({ forward: (input: Tensor4D) => ({ logits: logits(input), features: input }) }) as unknown as Segmentor;
 const classifier = (activation: (image: Tensor4D) => Tensor4D) => ({ activation }) as unknown as Classifier;
 const identity = (input: Tensor4D) => tf.clone(input);
+
+test('at its own size an image is the same input as a training crop that holds it whole', () => {
+  const size = WIDTH;
+  const square: RgbImage = { width: size, height: size, data: Uint8Array.from({ length: size * size * 3 }, (_, i) => (i * 37) % 256) };
+  for (const normalisation of [IMAGENET_NORMALISATION, EFFICIENTNET_LITE_NORMALISATION]) {
+    const crop = new Float32Array(size * size * 3);
+    cropImage(crop, square, { size, width: size, height: size, left: 0, top: 0, flip: false }, normalisation);
+    assertNear(imageTensor(square, 1, false, normalisation).dataSync(), crop, 'input', 1e-6);
+  }
+});
 
 test('an image becomes the normalised input of its size times the scale, with its mirror image where asked for', () => {
   const normalisation = { mean: [1, 2, 3], deviation: [2, 4, 8] } as const;

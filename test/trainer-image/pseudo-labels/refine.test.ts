@@ -5,7 +5,7 @@ import { BadInputError } from '../../../trainer-image/errors.ts';
 import { createRandom } from '../../../trainer-image/data/random.ts';
 import { generateKernel } from '../../../trainer-image/pseudo-labels/generate-kernel.ts';
 import { REFINEMENT_KERNEL } from '../../../trainer-image/pseudo-labels/refinement-kernel.ts';
-import { createRefiner, refineActivations } from '../../../trainer-image/pseudo-labels/refine.ts';
+import { createRefiner } from '../../../trainer-image/pseudo-labels/refine.ts';
 import type { RefinementInput, RefinementSettings } from '../../../trainer-image/pseudo-labels/refine.ts';
 import { layOut } from '../../../trainer-image/pseudo-labels/refinement-layout.ts';
 
@@ -141,7 +141,7 @@ test('property: every scribbled pixel keeps its class', () => {
   fc.assert(
     fc.property(sizes, ({ width, height, classes, seed }) => {
       const input = scene(width, height, classes, seed);
-      const labels = refineActivations(input, settings());
+      const labels = createRefiner(settings()).labels(input);
       input.scribble.data.forEach((classIndex, i) => assert.ok(classIndex === 255 || labels.data[i] === classIndex));
     }),
     { numRuns: 40, seed: 1 },
@@ -179,20 +179,20 @@ test('a scribble fills its side of an edge and leaves the other to the backgroun
   data[10 * width + 5] = 0;
   const activations = [new Float32Array(width * height).fill(0.3)];
   const input = { image, activations, classIndices: [3], backgroundThreshold: 0.3, scribble: { width, height, data } };
-  const labels = refineActivations(input, settings({ iterations: 40 }));
+  const labels = createRefiner(settings({ iterations: 40 })).labels(input);
   labels.data.forEach((label, i) => assert.is(label, right(i) ? 3 : 0, `pixel ${i}`));
 });
 
 test('an image without any class is background', () => {
   const { image } = scene(9, 5, 1, 5);
-  const labels = refineActivations({ image, activations: [], classIndices: [], backgroundThreshold: 0.3 }, settings());
+  const labels = createRefiner(settings()).labels({ image, activations: [], classIndices: [], backgroundThreshold: 0.3 });
   assert.equal(labels, { width: 9, height: 5, data: new Uint8Array(45) });
 });
 
 test('a scribble of a class without activation is refused', () => {
   const input = scene(9, 5, 2, 6);
   input.scribble.data[0] = 7;
-  assert.throws(() => refineActivations(input, settings()), /the scribble holds class 7/);
+  assert.throws(() => createRefiner(settings()).labels(input), /the scribble holds class 7/);
 });
 
 test('an image that needs more than 4 GiB is refused with what to do', () => {

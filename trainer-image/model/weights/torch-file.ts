@@ -1,7 +1,6 @@
 import { BadInputError } from '../../errors.ts';
 import { decodeElements, elementCount, gatherElements } from './elements.ts';
 import type { NamedArray, NamedArrays } from './elements.ts';
-import { readBytes } from './files.ts';
 import { PickleError, readPickle } from './pickle.ts';
 import type { PickleHost } from './pickle.ts';
 import { isTensor, torchHost } from './torch-objects.ts';
@@ -28,12 +27,10 @@ interface Saved {
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_PROTOCOL = 1001;
 
-/** Tensors of a .pth or .pt file as float32. Throws BadInputError for a file that is missing, damaged, or needs code to load. */
-export function readTorchWeights(file: string): NamedArrays {
-  return decodeTorchWeights(readBytes(file), file);
-}
-
-/** Decodes the bytes of a .pth or .pt file; `file` only names it in errors. */
+/**
+ * Decodes the bytes of a .pth or .pt file as float32; `file` only names it in errors.
+ * @throws BadInputError for a file that is damaged, or needs code to load
+ */
 export function decodeTorchWeights(bytes: Uint8Array, file: string): NamedArrays {
   try {
     const { object, storageBytes } = isZip(bytes) ? openZipFormat(bytes, file) : openLegacyFormat(bytes);
