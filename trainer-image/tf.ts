@@ -10,6 +10,7 @@ import { UnavailableError } from './errors.ts';
  * are much faster than what tfjs composes from small ones (docs/decisions/direct-kernels.md).
  */
 export type Tensor = Tensorflow.Tensor;
+export type Tensor2D = Tensorflow.Tensor2D;
 export type Tensor4D = Tensorflow.Tensor4D;
 export type Variable = Tensorflow.Variable;
 export type Scalar = Tensorflow.Scalar;
