@@ -4,10 +4,13 @@ import { ExperimentError, formatFinding } from '../api/findings.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { printable } from './progress/format.ts';
 
-/** Errors of reading; those of writing are fileSystemError's. */
-const READING_ADVICE: Readonly<Record<string, string>> = {
+/** Of errors that come as the system made them nobody knows whether they were met in reading or writing. */
+const SYSTEM_ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder; check the path',
   EISDIR: 'this is a folder; name a file',
+  ENOTDIR: 'a part of the path is a file, not a folder; check the path',
+  EACCES: 'no permission; change the permissions or name another one',
+  EPERM: 'no permission; change the permissions or name another one',
 };
 
 /** What is printed for an error, and the code to exit with. `debug` appends the stack trace. */
@@ -31,8 +34,8 @@ function explain(error: unknown): { messages: string[]; exitCode: number } {
   }
   if (error instanceof Error) {
     const { code, path } = error as NodeJS.ErrnoException;
-    const reading = code === undefined ? undefined : READING_ADVICE[code];
-    if (reading !== undefined) return { messages: [joinParts(path, reading)], exitCode: EXIT_CODES.badInput };
+    const advice = code === undefined ? undefined : SYSTEM_ADVICE[code];
+    if (advice !== undefined) return { messages: [joinParts(path, advice)], exitCode: EXIT_CODES.badInput };
     const writing = fileSystemError(error, undefined, null);
     if (writing !== undefined) return explain(writing);
     return { messages: [`${error.message} (CDSP_DEBUG=1 shows where)`], exitCode: EXIT_CODES.failure };

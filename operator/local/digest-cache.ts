@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { z } from 'zod';
+import { readingError } from '../../trainer-image/data/file-errors.ts';
 import { readJson, writeJson } from './files.ts';
 import { sha256OfFile } from './stage-folders.ts';
 
@@ -7,9 +8,9 @@ import { sha256OfFile } from './stage-folders.ts';
 const Entries = z.record(z.string(), z.tuple([z.string(), z.string()]));
 
 export interface DigestCache {
-  /** SHA-256 of the file's content; read only if the file changed since the cache was written. */
+  /** SHA-256 of the file's content; read only if the file changed since the cache was written. @throws BadInputError if it cannot be read */
   digest(file: string): Promise<string>;
-  /** Keeps what is known for later runs; entries that were not asked for are dropped. */
+  /** Keeps what is known for later runs, where the folder can be written; entries that were not asked for are dropped. */
   save(): void;
 }
 
@@ -27,22 +28,36 @@ export function openDigestCache(cacheFile: string): DigestCache {
   const known = Entries.safeParse(readJson(cacheFile)).data ?? {};
   const used: z.output<typeof Entries> = {};
   let changed = false;
+
+  async function digestOf(file: string): Promise<string> {
+    const state = await fileState(file);
+    const entry = Object.hasOwn(known, file) ? known[file] : undefined;
+    if (entry?.[0] === state) {
+      used[file] = entry;
+      return entry[1];
+    }
+    const digest = await sha256OfFile(file);
+    changed = true;
+    // A file that is written to meanwhile must not be remembered with a state that hides it.
+    if ((await fileState(file)) === state) used[file] = [state, digest];
+    return digest;
+  }
+
   return {
     async digest(file) {
-      const state = await fileState(file);
-      const entry = Object.hasOwn(known, file) ? known[file] : undefined;
-      if (entry?.[0] === state) {
-        used[file] = entry;
-        return entry[1];
+      try {
+        return await digestOf(file);
+      } catch (cause) {
+        throw readingError(file, cause);
       }
-      const digest = await sha256OfFile(file);
-      changed = true;
-      // A file that is written to meanwhile must not be remembered with a state that hides it.
-      if ((await fileState(file)) === state) used[file] = [state, digest];
-      return digest;
     },
     save() {
-      if (changed || Object.keys(used).length !== Object.keys(known).length) writeJson(cacheFile, used);
+      if (!changed && Object.keys(used).length === Object.keys(known).length) return;
+      try {
+        writeJson(cacheFile, used);
+      } catch {
+        // Without it, on a disk that is full or read-only, the next plan takes longer, and that is all.
+      }
     },
   };
 }

@@ -146,6 +146,14 @@ function resultOf(decision: Decision, wasAborted: boolean, storage: string, stag
   return { outcome: 'Failed', exitCode: failed?.exitCode ?? EXIT.failure, storage, stages, failure };
 }
 
+/** Whether a stage that has just been completed would have another key now: files were replaced while they were read. */
+async function hasChanged(experiment: Experiment, options: LocalOptions, stages: readonly RunStage[]): Promise<boolean> {
+  const completed = stages.filter(({ state }) => state.kind === 'Complete');
+  if (completed.length === 0) return false;
+  const now = await prepare(experiment, options).catch(() => undefined);
+  return completed.some(({ stage, key }) => now?.plan.stages.find(({ name }) => name === stage)?.key !== key);
+}
+
 /** Tells what is planned, and the results that are there already. */
 async function announce({ plan, storage }: Prepared, observed: Observed, onEvent: (event: RunEvent) => void): Promise<void> {
   const isCached = (name: StageName) => isComplete(observed.get(name) ?? { kind: 'Pending' });
@@ -188,7 +196,13 @@ export async function runExperiment(experiment: Experiment, options: RunOptions)
       await runner.stopAll();
     }
     const decision = decide(plan, await runner.observe(plan), now());
-    return resultOf(decision, signal.aborted, storage, await describeStages(prepared, runner));
+    const stages = await describeStages(prepared, runner);
+    if (await hasChanged(experiment, options, stages)) {
+      const message =
+        'the data or the weights changed while the run was going on, so its results may rest on both the old and the new; run again';
+      onEvent({ type: 'note', level: 'warning', message });
+    }
+    return resultOf(decision, signal.aborted, storage, stages);
   } finally {
     lock.release();
   }

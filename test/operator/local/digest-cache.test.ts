@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDigestCache } from '../../../operator/local/digest-cache.ts';
+import { BadInputError } from '../../../trainer-image/errors.ts';
 import { withFolder } from './temporary-folder.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -58,6 +59,26 @@ test('files that are no longer asked for are forgotten', () =>
     await one.digest(join(folder, 'b'));
     one.save();
     assert.equal(Object.keys(JSON.parse(readFileSync(cacheFile, 'utf8')) as object), [join(folder, 'b')]);
+  }));
+
+test('a file that is not there is named', () =>
+  withFolder(async (folder) => {
+    const file = join(folder, 'none');
+    const error: unknown = await openDigestCache(join(folder, 'digests.json'))
+      .digest(file)
+      .catch((thrown: unknown) => thrown);
+    assert.instance(error, BadInputError);
+    assert.is((error as BadInputError).file, file);
+  }));
+
+test('a cache that cannot be kept is no failure', () =>
+  withFolder(async (folder) => {
+    const file = join(folder, 'a');
+    writeFileSync(file, 'one');
+    const cache = openDigestCache(join(file, 'digests.json'));
+    assert.is(await cache.digest(file), sha256('one'));
+    cache.save();
+    assert.equal(readdirSync(folder), ['a']);
   }));
 
 test('permissions are no content, but the file is read again to be sure', () =>

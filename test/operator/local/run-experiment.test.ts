@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
@@ -163,6 +163,27 @@ test('a stage that does not stop in time is killed', () =>
     const { result } = await run(folder, {}, {}, { trainer, signal: controller.signal, graceMs: 1, onEvent });
     assert.is(result.outcome, 'Interrupted');
   }));
+
+for (const [why, change, isTold] of [
+  ['are replaced', (file: string) => writeFileSync(file, 'other weights'), true],
+  ['are deleted', (file: string) => rmSync(file), true],
+  ['stay as they are', () => undefined, false],
+] as const) {
+  test(`files that ${why} while the run reads them ${isTold ? 'are told' : 'are no matter'}`, () =>
+    withFolder(async (folder) => {
+      const weights = join(folder, 'resnet50.pth');
+      writeFileSync(weights, 'weights');
+      const onEvent = (event: RunEvent) => {
+        if (event.type === 'start' && event.stage === 'segment') change(weights);
+      };
+      const { result, notes } = await run(folder, { model: { weights } }, {}, { onEvent });
+      assert.is(result.outcome, 'Succeeded');
+      assert.is(
+        notes.some((note) => note.includes('changed while the run was going on')),
+        isTold,
+      );
+    }));
+}
 
 test('a suspended experiment starts nothing', () =>
   withFolder(async (folder) => {
