@@ -290,7 +290,7 @@ const Toleration = z.object({
 });
 
 const Placement = z.object({
-  gpus: z.int().min(0).optional().describe('GPUs of the stage; 0: CPU only.'),
+  gpus: z.int().min(0).optional().describe('GPUs of the stage; 0: CPU only, on one’s own machine, too.'),
   gpuResource: z.string().min(1).optional().describe('Extended resource that stands for a GPU.'),
   cpu: z.string().optional().describe('CPU request, a Kubernetes quantity. Locally: not used.'),
   memory: z.string().optional().describe('Memory request and limit, a Kubernetes quantity. Locally: not used.'),

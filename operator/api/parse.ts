@@ -26,7 +26,20 @@ function withoutStatus(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).filter(([key]) => key !== 'status'));
 }
 
+/** Whether a YAML alias stands inside the collection that it stands for. */
+function isEndless(value: unknown, around: readonly unknown[] = []): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return around.includes(value) || Object.values(value).some((child) => isEndless(child, [...around, value]));
+}
+
 function readYaml(text: string, file: string): unknown {
+  const value = parseYaml(text, file);
+  if (isEndless(value))
+    throw new ExperimentError([{ field: '', message: 'not valid here: an alias (*) is part of what it repeats' }], file);
+  return value;
+}
+
+function parseYaml(text: string, file: string): unknown {
   try {
     return load(text, { filename: file });
   } catch (error) {

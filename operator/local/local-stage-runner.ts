@@ -3,6 +3,7 @@ import type { StageEvent, StageMetrics } from '../api/stage-contract.ts';
 import type { StageName } from '../api/experiment.ts';
 import { classifyExit } from '../plan/exits.ts';
 import type { Plan, PlannedStage } from '../plan/plan.ts';
+import { placementOf } from '../plan/placement.ts';
 import { buildStageInput } from '../plan/stage-input.ts';
 import type { StageRunner } from '../plan/stage-runner.ts';
 import type { Attempts, StageState } from '../plan/stage-state.ts';
@@ -47,6 +48,11 @@ function failureOf({ code, signal, error, output }: ProcessEnd): { exitCode: num
   const how = signal === null ? `ended with exit code ${code}` : `crashed (${signal})`;
   const words = output.length === 0 ? '' : `; its last output:\n${output.join('\n')}`;
   return { exitCode: code ?? EXIT.failure, message: `${how}${words}` };
+}
+
+/** Of a stage's placement, what counts on one machine: without GPUs it sees none. */
+function environmentOf({ spec }: LocatedExperiment, { name }: PlannedStage): NodeJS.ProcessEnv {
+  return placementOf(spec.placement, name).gpus === 0 ? { ...process.env, CUDA_VISIBLE_DEVICES: '-1' } : process.env;
 }
 
 /** Runs stages as child processes of this one, with their artifacts below the storage path. */
@@ -126,7 +132,8 @@ export function createLocalStageRunner(options: LocalStageRunnerOptions): LocalS
         onEvent({ type: 'stage', stage: stage.name, event });
       };
       onEvent({ type: 'start', stage: stage.name, attempt: attempts.failures + 1 });
-      const process = startStageProcess(buildStageInput(experiment, plan, stage, folderOf), { trainer, onEvent: receive });
+      const input = buildStageInput(experiment, plan, stage, folderOf);
+      const process = startStageProcess(input, { trainer, environment: environmentOf(experiment, stage), onEvent: receive });
       states.set(stage.name, { kind: 'Running', failures: attempts.failures, interruptions: attempts.interruptions });
       const settled = process.ended.then(async (end) => {
         const state = await settle(stage, end, attempts, hasProgressed);

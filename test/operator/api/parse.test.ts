@@ -120,6 +120,7 @@ const broken: [why: string, text: string, message: RegExp, line: number | undefi
   ['two documents', `${HEAD}---\n${HEAD}`, /several YAML documents/, undefined],
   ['an unknown tag', 'a: !!js/function x', /unknown scalar tag/, 1],
   ['a list', '- a', /must be a mapping/, undefined],
+  ['an alias within what it stands for', 'a: &x {b: [*x]}', /an alias \(\*\) is part of what it repeats/, undefined],
   ['a lone word', 'experiment', /must be a mapping/, undefined],
 ];
 for (const [why, text, message, line] of broken) {

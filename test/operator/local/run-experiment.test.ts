@@ -125,6 +125,15 @@ test('a program that cannot be a stage fails with what it printed', () =>
     assert.match(result.failure?.message ?? '', /exit code 9; its last output:\nno such library/);
   }));
 
+test('a stage that is placed without GPUs sees none', () =>
+  withFolder(async (folder) => {
+    const trainer = join(folder, 'blind.ts');
+    writeFileSync(trainer, 'console.error(`GPUs: ${process.env.CUDA_VISIBLE_DEVICES}`); process.exit(65);');
+    const message = async (placement: object) => (await run(folder, { placement }, {}, { trainer })).result.failure?.message;
+    assert.match((await message({ default: { gpus: 0 } })) ?? '', 'GPUs: -1');
+    assert.not.match((await message({ default: { gpus: 0 }, classify: { gpus: 1 } })) ?? '', 'GPUs: -1');
+  }));
+
 test('an abort stops the stage with a checkpoint; the next run goes on from it', () =>
   withFolder(async (folder) => {
     const controller = new AbortController();
