@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { decode } from 'fast-png';
 import type { DecodedPng } from 'fast-png';
-import { reasonOf, readingError } from '../../trainer-image/data/file-errors.ts';
+import { readingError } from '../../trainer-image/data/file-errors.ts';
+import { decodePng, indexPngProblem, unpackSamples } from '../../trainer-image/data/index-png.ts';
 import { BadInputError } from '../../trainer-image/errors.ts';
 
 /** Stands for a transparent pixel among colours 0xrrggbb. */
@@ -16,21 +16,12 @@ export interface MaskPixels {
   readonly width: number;
   readonly height: number;
   readonly data: Uint32Array;
-  /** Whether the file is one that training reads: a palette PNG, or greyscale of 8 bits. */
+  /** Whether the file is one that training reads, see indexPngProblem. */
   readonly isIndexPng: boolean;
 }
 
 /** A pixel counts as drawn from this alpha (0..255) on. */
 const LEAST_ALPHA = 128;
-
-/** Spreads packed 1-, 2- and 4-bit samples; every row starts at a byte. */
-function unpack({ width, height, depth, data }: DecodedPng): Uint32Array {
-  const rowBytes = Math.ceil((width * depth) / 8);
-  return Uint32Array.from({ length: width * height }, (_, i) => {
-    const bit = (i % width) * depth;
-    return (data[Math.floor(i / width) * rowBytes + (bit >> 3)] >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
-  });
-}
 
 /** Pixels as 0xrrggbb or TRANSPARENT, from one to four samples each (grey, grey and alpha, RGB, RGBA). */
 function joinSamples({ width, height, channels, data }: DecodedPng): Uint32Array {
@@ -63,16 +54,11 @@ const isGrey = (colour: number) => colour === TRANSPARENT || (colour >> 16 === (
  * @throws BadInputError for anything that is no PNG, is damaged or has 16 bits a sample
  */
 export function decodeMask(bytes: Uint8Array, file: string, asColours = false): MaskPixels {
-  let png: DecodedPng;
-  try {
-    png = decode(bytes, { checkCrc: true });
-  } catch (cause) {
-    throw new BadInputError(`not a readable PNG, damaged or incomplete (${reasonOf(cause)}); masks must be PNGs`, { file, cause });
-  }
+  const png = decodePng(bytes, file, 'masks must be PNGs');
   const { width, height, depth, channels, palette } = png;
   if (depth === 16) throw new BadInputError('this PNG has 16 bits a sample; save the mask with 8', { file });
-  const isIndexPng = channels === 1 && (palette !== undefined || depth === 8);
-  const single = channels === 1 ? (depth < 8 ? unpack(png) : Uint32Array.from(png.data)) : undefined;
+  const isIndexPng = indexPngProblem(png) === undefined;
+  const single = channels === 1 ? Uint32Array.from(depth < 8 ? unpackSamples(png) : png.data) : undefined;
   if (single !== undefined && !asColours) {
     return { kind: palette === undefined ? 'Grey' : 'Index', width, height, data: single, isIndexPng };
   }

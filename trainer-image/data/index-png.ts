@@ -29,19 +29,44 @@ function isInterlacedBelowByte(bytes: Uint8Array): boolean {
   return bytes.length > 28 && bytes[24] < 8 && bytes[28] === 1;
 }
 
-/** Spreads packed 1-, 2- and 4-bit pixels; every row starts at a byte. */
-function unpack(png: DecodedPng): Uint8Array {
-  const { width, height, depth } = png;
+/**
+ * Decodes any PNG that the library reads rightly.
+ * @param file named in errors
+ * @param advice what to do about a file that is none
+ * @throws BadInputError for anything that is no PNG, is damaged or ends early
+ */
+export function decodePng(bytes: Uint8Array, file: string, advice: string): DecodedPng {
+  // The library takes such pixels for whole bytes.
+  if (isInterlacedBelowByte(bytes)) {
+    throw new BadInputError('interlaced with fewer than 8 bits a pixel, which is not supported; save it without interlacing', { file });
+  }
+  try {
+    return decode(bytes, { checkCrc: true });
+  } catch (cause) {
+    throw new BadInputError(`not a readable PNG, damaged or incomplete (${reasonOf(cause)}); ${advice}`, { file, cause });
+  }
+}
+
+/** Spreads samples of 1, 2 or 4 bits, of one channel; every row starts at a byte. */
+export function unpackSamples({ width, height, depth, data }: DecodedPng): Uint8Array {
   const rowBytes = Math.ceil((width * depth) / 8);
   const result = new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const bit = x * depth;
       const shift = 8 - depth - (bit & 7);
-      result[y * width + x] = (png.data[y * rowBytes + (bit >> 3)] >> shift) & ((1 << depth) - 1);
+      result[y * width + x] = (data[y * rowBytes + (bit >> 3)] >> shift) & ((1 << depth) - 1);
     }
   }
   return result;
+}
+
+/** What keeps a PNG from being an index PNG (a palette PNG, or greyscale of 8 bits); undefined where it is one. */
+export function indexPngProblem({ channels, depth, palette }: Pick<DecodedPng, 'channels' | 'depth' | 'palette'>): string | undefined {
+  if (channels !== 1) return `this PNG has ${channels} colour channels`;
+  if (depth === 16) return 'this PNG has 16 bits a pixel';
+  if (depth < 8 && palette === undefined) return `this greyscale PNG has ${depth} bits a pixel, which does not say what is a class`;
+  return undefined;
 }
 
 /**
@@ -50,27 +75,14 @@ function unpack(png: DecodedPng): Uint8Array {
  * @throws BadInputError for anything that is not an index PNG, is damaged or ends early
  */
 export function decodeIndexPng(bytes: Uint8Array, file: string): LabelMap {
-  // The library takes such pixels for whole bytes.
-  if (isInterlacedBelowByte(bytes)) {
-    throw new BadInputError('interlaced with fewer than 8 bits a pixel, which is not supported; save it without interlacing', { file });
+  const png = decodePng(bytes, file, HOW_TO_CONVERT);
+  const problem = indexPngProblem(png);
+  if (problem !== undefined) throw new BadInputError(`${problem}; ${HOW_TO_CONVERT}`, { file });
+  const { width, height, depth, data } = png;
+  if (data.length !== Math.ceil((width * depth) / 8) * height) {
+    throw new BadInputError('the PNG holds fewer pixels than its header says', { file });
   }
-  let png: DecodedPng;
-  try {
-    png = decode(bytes, { checkCrc: true });
-  } catch (cause) {
-    throw new BadInputError(`not a readable PNG, damaged or incomplete (${reasonOf(cause)}); ${HOW_TO_CONVERT}`, { file, cause });
-  }
-  const { width, height, depth, channels, palette } = png;
-  if (channels !== 1) throw new BadInputError(`this PNG has ${channels} colour channels; ${HOW_TO_CONVERT}`, { file });
-  if (depth === 16) throw new BadInputError(`this PNG has 16 bits a pixel; ${HOW_TO_CONVERT}`, { file });
-  if (depth < 8 && palette === undefined) {
-    throw new BadInputError(`this greyscale PNG has ${depth} bits a pixel, which does not say what is a class; ${HOW_TO_CONVERT}`, {
-      file,
-    });
-  }
-  const expectedBytes = Math.ceil((width * depth) / 8) * height;
-  if (png.data.length !== expectedBytes) throw new BadInputError('the PNG holds fewer pixels than its header says', { file });
-  return { width, height, data: depth < 8 ? unpack(png) : new Uint8Array(png.data) };
+  return { width, height, data: depth < 8 ? unpackSamples(png) : new Uint8Array(data) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { encode } from 'fast-png';
 import sharp from 'sharp';
+import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { countValues, decodeMask, TRANSPARENT } from '../../../operator/import/mask-pixels.ts';
@@ -42,6 +43,9 @@ test('colour profiles and gamma change nothing', async () => {
   assert.equal(decoded(await plain.withMetadata().png().toBuffer()), ['Colour', 0x0ac81e]);
 });
 
+const interlaced = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#800000' } })
+  .png({ palette: true, colours: 4, progressive: true })
+  .toBuffer();
 const refusals: [string, Uint8Array, RegExp][] = [
   ['a text', Uint8Array.from(Buffer.from('no picture')), /not a readable PNG/],
   [
@@ -53,6 +57,7 @@ const refusals: [string, Uint8Array, RegExp][] = [
     ).slice(0, 60),
     /damaged or incomplete/,
   ],
+  ['an interlaced palette of 2 bits, which the library would misread', interlaced, /save it without interlacing/],
   ['16 bits a sample', encode({ width: 1, height: 1, data: Uint16Array.of(1), channels: 1, depth: 16 }), /16 bits/],
 ];
 for (const [what, bytes, message] of refusals) test(`${what} is refused`, () => assert.throws(() => decodeMask(bytes, 'a.png'), message));
