@@ -1,6 +1,5 @@
 import { encode } from 'fast-png';
 import sharp from 'sharp';
-import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { countValues, decodeMask, TRANSPARENT } from '../../../operator/import/mask-pixels.ts';
