@@ -1,5 +1,5 @@
 // Turns refinement-kernel.wat into refinement-kernel.ts, so that neither building nor running needs a WebAssembly tool.
-// Run it after a change of the .wat; a test checks that doing so leaves no diff.
+// `npm run generate` runs it, after a change of the .wat; a test checks that doing so leaves no diff.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import createWabt from 'wabt';

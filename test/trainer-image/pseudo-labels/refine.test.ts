@@ -204,7 +204,7 @@ test('an image that needs more than 4 GiB is refused with what to do', () => {
 
 test('refinement-kernel.ts is what refinement-kernel.wat gives', async () => {
   const base64 = [...(await generateKernel()).matchAll(/^ {2}'(.*)',$/gm)].map(([, line]) => line).join('');
-  assert.is(base64, REFINEMENT_KERNEL, 'run node trainer-image/pseudo-labels/generate-kernel.ts');
+  assert.is(base64, REFINEMENT_KERNEL, 'npm run generate');
 });
 
 test.run();
