@@ -39,11 +39,14 @@ async function checkClassifier(
   { val, classes }: Dataset,
   normalisation: Normalisation,
   context: StageContext,
+  report: (share: number) => void,
 ): Promise<number | null> {
   const scores: Float32Array[] = [];
   const labels: Float32Array[] = [];
-  for (const sample of val.slice(0, CHECKED_IMAGES)) {
+  const checked = val.slice(0, CHECKED_IMAGES);
+  for (const [index, sample] of checked.entries()) {
     if (context.isStopping()) context.stop('stopped while checking the classifier');
+    report(index / checked.length);
     const mask = sample.mask as string;
     const [image, truth] = [await readImage(sample.image), await readIndexPng(mask)];
     checkLabelMap(truth, image, classes, mask);
@@ -104,8 +107,8 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
         const total = multiLabelCrossEntropy(network.forward(image, mode), labels);
         return { total, terms: new Map() };
       },
-      afterEpoch: async (epoch, step) => {
-        precision = await checkClassifier(network, dataset, normalisation, context);
+      afterEpoch: async (epoch, step, report) => {
+        precision = await checkClassifier(network, dataset, normalisation, context, report);
         validation?.add({ epoch, step, meanAveragePrecision: precision });
         validation?.flush();
         return undefined;

@@ -69,11 +69,12 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   const shape: [number, number, number] = [settings.batchSize, settings.cropSize, settings.cropSize];
 
   let validation: History<ValidationLine> | undefined;
-  const validate = async (epoch: number, step: number): Promise<number | undefined> => {
+  const validate = async (epoch: number, step: number, report: (share: number) => void): Promise<number | undefined> => {
     if (settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
     const confusion = createConfusion(dataset.classes.length);
-    for (const sample of dataset.val) {
+    for (const [index, sample] of dataset.val.entries()) {
       if (context.isStopping()) context.stop(`stopped while validating epoch ${epoch}`);
+      report(index / dataset.val.length);
       const mask = sample.mask as string;
       const [image, truth] = [await readImage(sample.image), await readIndexPng(mask)];
       checkLabelMap(truth, image, dataset.classes, mask);

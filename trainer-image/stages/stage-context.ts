@@ -19,7 +19,7 @@ export interface StageContext {
   /** The stage's own folder. */
   readonly output: string;
   log(message: string, level?: 'info' | 'warning'): void;
-  /** Reports progress; too frequent reports are thinned, the last one of a stage never. */
+  /** Reports progress; too frequent reports are thinned, the one that reaches the total never. */
   progress(progress: Progress): void;
   /** Whether the process was told to stop; the stage then keeps a checkpoint and calls `stop`. */
   isStopping(): boolean;
@@ -37,7 +37,7 @@ export interface ContextPorts {
 
 /** Builds a stage's context. */
 export function createStageContext(input: StageInput, ports: ContextPorts): StageContext {
-  let last = -Infinity;
+  let [last, before] = [-Infinity, NaN];
   return {
     input,
     spec: input.spec,
@@ -46,7 +46,9 @@ export function createStageContext(input: StageInput, ports: ContextPorts): Stag
     log: (message, level = 'info') => ports.emit({ type: 'log', level, message }),
     progress: (progress) => {
       const now = ports.now();
-      if (now - last < PROGRESS_INTERVAL_MS && progress.done < progress.total) return;
+      const reachesTotal = progress.done >= progress.total && progress.done !== before;
+      before = progress.done;
+      if (now - last < PROGRESS_INTERVAL_MS && !reachesTotal) return;
       last = now;
       ports.emit({ type: 'progress', ...progress });
     },

@@ -35,9 +35,10 @@ export interface TrainingTask {
   forward(batch: TrainingBatch, mode: Mode, totalSteps: number): { total: Scalar; terms: ReadonlyMap<string, Scalar> };
   /**
    * Called after each epoch (from 1) with the parameters as they are then, their checkpoint being written; once more for the same epoch
-   * when the training goes on from that checkpoint. `step` is the epoch's last one. Returns the mIoU where it measures one.
+   * when the training goes on from that checkpoint. `step` is the epoch's last one; `report` takes the share in [0, 1] of this work that is
+   * done. Returns the mIoU where it measures one.
    */
-  afterEpoch?(epoch: number, step: number): Promise<number | undefined>;
+  afterEpoch?(epoch: number, step: number, report: (share: number) => void): Promise<number | undefined>;
 }
 
 export interface TrainingResult {
@@ -133,6 +134,19 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
   let newest = startStep;
   let loss = history.last?.loss ?? NaN;
   let quality: number | undefined;
+  const labelOf = (epoch: number) => `epoch ${epoch}/${settings.epochs}`;
+  /** What follows an epoch counts as no step: the steps' progress is shown on, with a label that tells how far it is, in tenths. */
+  const afterEpoch = (epoch: number, step: number) =>
+    task.afterEpoch?.(epoch, step, (share) =>
+      context.progress({
+        label: `${labelOf(epoch)}, validating ${10 * Math.floor(10 * share)} %`,
+        done: step + 1,
+        total: totalSteps,
+        unit: 'step',
+        ...(Number.isFinite(loss) ? { loss } : {}),
+        ...(quality === undefined ? {} : { meanIou: quality }),
+      }),
+    );
   /** A first step from a checkpoint whose loss is not finite shows that this checkpoint was not good. */
   const attemptStep = (batch: TrainingBatch, position: StepPosition): StepOutcome => {
     try {
@@ -144,7 +158,7 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
     }
   };
   try {
-    if (startStep > 0 && startStep % stepsPerEpoch === 0) quality = await task.afterEpoch?.(startStep / stepsPerEpoch, startStep - 1);
+    if (startStep > 0 && startStep % stepsPerEpoch === 0) quality = await afterEpoch(startStep / stepsPerEpoch, startStep - 1);
     for (let batch = await loader.next(); batch !== undefined; batch = await loader.next()) {
       const { step, epoch } = batch;
       const rate = learningRate(step, schedule);
@@ -152,7 +166,7 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
       loss = outcome.loss;
       history.add({ step, epoch, learningRate: rate, ...outcome });
       context.progress({
-        label: `epoch ${epoch + 1}/${settings.epochs}`,
+        label: labelOf(epoch + 1),
         done: step + 1,
         total: totalSteps,
         unit: 'step',
@@ -171,7 +185,7 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
         newest = step + 1;
       }
       if (isStopping) context.stop(`stopped after step ${step + 1} of ${totalSteps}`);
-      if (isEpochEnd) quality = (await task.afterEpoch?.(epoch + 1, step)) ?? quality;
+      if (isEpochEnd) quality = (await afterEpoch(epoch + 1, step)) ?? quality;
     }
     history.flush();
     return { steps: totalSteps, loss, waitedSeconds: loader.waitedSeconds, seconds: (performance.now() - started) / 1000 };

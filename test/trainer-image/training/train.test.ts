@@ -40,9 +40,11 @@ interface RunChanges {
   readonly spoil?: (batch: TrainingBatch) => void;
   /** Called before a step's loss is computed. */
   readonly onStep?: (step: number) => void;
+  /** Milliseconds of the clock; it stands still by default. */
+  readonly now?: () => number;
 }
 
-function makeRun(output: string, { settings = {}, stopAfter = Infinity, spoil, onStep }: RunChanges = {}): Run {
+function makeRun(output: string, { settings = {}, stopAfter = Infinity, spoil, onStep, now = () => 0 }: RunChanges = {}): Run {
   const store = new ParameterStore(createRandom(1));
   const layer = convBatchNorm(
     store.scope('backbone'),
@@ -87,13 +89,14 @@ function makeRun(output: string, { settings = {}, stopAfter = Infinity, spoil, o
         ]),
       };
     },
-    afterEpoch: (epoch, step) => {
+    afterEpoch: (epoch, step, report) => {
       validated.push([epoch, step]);
+      report(0.57);
       return Promise.resolve(epoch / 10);
     },
   };
   const input = { version: 'v1' as const, experiment: 'test', stage: 'classify' as const, key: 'k', spec: SPEC, upstream: {}, output };
-  const ports = { emit: (event: StageEvent) => void events.push(event), isStopping: () => current >= stopAfter, now: () => 0 };
+  const ports = { emit: (event: StageEvent) => void events.push(event), isStopping: () => current >= stopAfter, now };
   return { task, context: createStageContext(input, ports), events, validated, store };
 }
 
@@ -130,6 +133,27 @@ test('a training takes every step, validates every epoch and writes its history'
     const progress = run.events.filter((event) => event.type === 'progress');
     assert.equal(progress.at(-1)?.done, TOTAL);
     assert.is(progress.at(-1)?.meanIou, 0.2, 'the last validation before the last step');
+  }));
+
+test('while an epoch is validated the progress says so and stays at its last step', () =>
+  withFolder(async (folder) => {
+    let time = 0;
+    const run = makeRun(folder, { now: () => (time += 1000) });
+    await train(run.task, run.context);
+    const progress = run.events.flatMap((event) => (event.type === 'progress' ? [event] : []));
+    assert.equal(
+      progress.filter(({ done }) => done === STEPS_PER_EPOCH).map(({ label, total, unit }) => [label, total, unit]),
+      [
+        [`epoch 1/${EPOCHS}`, TOTAL, 'step'],
+        [`epoch 1/${EPOCHS}, validating 50 %`, TOTAL, 'step'],
+      ],
+    );
+    assert.ok(progress.every(({ loss }) => Number.isFinite(loss)));
+    assert.is(progress.at(-1)?.label, `epoch ${EPOCHS}/${EPOCHS}, validating 50 %`);
+    const resumed = makeRun(folder, { now: () => (time += 1000) });
+    await train(resumed.task, resumed.context);
+    const labels = resumed.events.flatMap((event) => (event.type === 'progress' ? [event.label] : []));
+    assert.equal(labels, [`epoch ${EPOCHS}/${EPOCHS}, validating 50 %`]);
   }));
 
 test('stopped after any step and gone on with, it ends with the same weights and history', () =>
