@@ -1,7 +1,7 @@
 import type { BatchContext, BatchResult, BatchTask, LoadedSample, TrainingBatch } from './loader-worker.ts';
 import { createRandom, shuffle } from './random.ts';
 import type { Sample } from './types.ts';
-import { createWorkerPool } from './worker-pool.ts';
+import { createWorkerPool, dataThreads } from './worker-pool.ts';
 
 export type { LoaderFields, TrainingBatch } from './loader-worker.ts';
 
@@ -11,9 +11,9 @@ export interface TrainingLoaderOptions extends BatchContext {
   readonly epochs: number;
   /** The first step to deliver, for resuming; 0 by default. */
   readonly startStep?: number;
-  /** Worker threads; 2 by default. */
+  /** Worker threads; `dataThreads` of this machine by default. */
   readonly workers?: number;
-  /** Batches that are made ahead; 4 by default. */
+  /** Batches that are made ahead, each by one thread; two more than there are threads by default. */
   readonly prefetch?: number;
   /** Memory for decoded images, in bytes; 512 MiB by default. */
   readonly cacheBytes?: number;
@@ -56,7 +56,15 @@ function bytesOf(loaded: LoadedSample): number {
  * rest is decoded again in each epoch. (Epochs visit images in random order, so throwing out old ones would gain nothing.)
  */
 export function createTrainingLoader(options: TrainingLoaderOptions): TrainingLoader {
-  const { samples, batchSize, epochs, startStep = 0, workers = 2, prefetch = 4, cacheBytes = 512 * 2 ** 20 } = options;
+  const {
+    samples,
+    batchSize,
+    epochs,
+    startStep = 0,
+    workers = dataThreads(),
+    prefetch = workers + 2,
+    cacheBytes = 512 * 2 ** 20,
+  } = options;
   const { classes, fields, cropSize, augmentation, normalisation, seed, degradation } = options;
   if (samples.length === 0) throw new Error('a loader needs samples');
   const context: BatchContext = { classes, fields, cropSize, augmentation, normalisation, seed, degradation };

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { BadInputError } from '../errors.ts';
 
@@ -51,6 +52,14 @@ interface Waiting {
 
 function toError({ bad, message, file, field }: NonNullable<PoolReply['error']>): Error {
   return bad ? new BadInputError(message, { file, field }) : new Error(`in a worker thread: ${message}`);
+}
+
+/**
+ * How many threads prepare data beside the one that trains: two, and on larger machines, whose accelerator asks for more, half of the
+ * cores up to eight.
+ */
+export function dataThreads(cores = availableParallelism()): number {
+  return Math.min(8, Math.max(2, Math.floor(cores / 2)));
 }
 
 /** Starts a pool of `workers` threads that run the job of `setup`. */

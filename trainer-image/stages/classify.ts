@@ -65,7 +65,9 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   const unannotated = new Set(survey.unannotated);
   // Without any scribble nothing is known about an image: it is no example of "none of the classes".
   const samples = dataset.train.filter(({ id }) => !unannotated.has(id));
-  if (samples.length === 0) throw new BadInputError('no training image has a scribble', { field: 'spec.dataset' });
+  // The survey has seen a scribble of every class, before any was dropped.
+  if (samples.length === 0)
+    throw new BadInputError('every scribble of every training image was dropped; lower the share', { field: 'spec.scribbles.drop' });
 
   const classes = dataset.classes.length;
   const network = createClassifier(

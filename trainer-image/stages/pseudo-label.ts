@@ -4,7 +4,7 @@ import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { chooseExamples } from '../data/example-choice.ts';
 import type { Sample } from '../data/types.ts';
-import { mapInWorkers } from '../data/worker-pool.ts';
+import { dataThreads, mapInWorkers } from '../data/worker-pool.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { chooseThreshold, createThresholdScores, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
 import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/worker.ts';
@@ -13,7 +13,7 @@ import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-d
 import type { StageContext } from './stage-context.ts';
 import { writeJsonAtomically } from './write-json.ts';
 
-const WORKERS = 2;
+const WORKERS = dataThreads();
 /** Images with a heat map, for the report's gallery. */
 const EXAMPLES = 6;
 /** Labels that may be under way while the network goes on. */

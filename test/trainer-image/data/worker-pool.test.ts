@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createWorkerPool, mapInWorkers } from '../../../trainer-image/data/worker-pool.ts';
+import { createWorkerPool, dataThreads, mapInWorkers } from '../../../trainer-image/data/worker-pool.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 
 const setup = (job: string, context?: unknown) => ({ module: new URL('./pool-jobs.ts', import.meta.url).href, job, context });
@@ -14,6 +14,10 @@ for (const workers of [1, 2, 3]) {
     assert.equal(results, turns);
   });
 }
+
+test('two threads prepare data on small machines, half of the cores on large ones, eight at most', () => {
+  assert.equal([1, 2, 4, 5, 6, 16, 64].map(dataThreads), [2, 2, 2, 2, 3, 8, 8]);
+});
 
 test('the context reaches every call', async () => {
   const results: number[] = [];

@@ -34,6 +34,14 @@ test('segment without the pseudo-labels that its losses need is refused, not tri
     assert.is((error as BadInputError).field, 'upstream.pseudoLabel');
   }));
 
+test('classify without any scribble left names the setting that dropped them', ({ folder }) =>
+  withFolder(async (root) => {
+    const { context } = makeContext(root, { stage: 'classify', spec: { ...specOf(folder), scribbles: { drop: 1 } } });
+    const error = await refusal(classify(context));
+    assert.instance(error, BadInputError);
+    assert.is((error as BadInputError).field, 'spec.scribbles.drop');
+  }));
+
 test('classify told to stop while it checks the classifier does so before the next image, with its checkpoint', ({ folder }) =>
   withFolder(async (root) => {
     const checkpoint = join(root, 'stages', 'classify', 'key', ARTIFACTS.classify.checkpoint);
