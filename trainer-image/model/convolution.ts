@@ -121,6 +121,8 @@ function paddedKernel(inner: ConvKernel, padding: number): ConvKernel {
   };
 }
 
+const FIRST_TRANSPOSED = [attribute.float32('T'), attribute.bool('transpose_a', true), attribute.bool('transpose_b', false)];
+
 /**
  * The kernel's gradient as k·k matrix products of shifted, cropped slices. oneDNN's own is many times slower where most taps
  * of a large dilation fall outside the image (dilation 18 at 32×32: 176 ms against 13 ms).
@@ -141,7 +143,7 @@ function shiftedKernelGradient(x: Tensor, kernel: Tensor, dy: Tensor, dilation: 
         }
         const xs = tf.slice(x as Tensor4D, [0, Math.max(dh, 0), Math.max(dw, 0), 0], [batch, rows, columns, channels]);
         const ys = tf.slice(dy as Tensor4D, [0, Math.max(-dh, 0), Math.max(-dw, 0), 0], [batch, rows, columns, outputs]);
-        taps.push(tf.matMul(tf.reshape(xs, [-1, channels]), tf.reshape(ys, [-1, outputs]), true, false));
+        taps.push(execute('MatMul', FIRST_TRANSPOSED, [tf.reshape(xs, [-1, channels]), tf.reshape(ys, [-1, outputs])]));
       }
     }
     return tf.reshape(tf.stack(taps), kernel.shape as Tensor4D['shape']);
