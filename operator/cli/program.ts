@@ -36,6 +36,7 @@ export function buildProgram(context: CommandContext): Command {
     .argument('<file>', 'experiment YAML')
     .option('--storage <folder>', 'where artifacts are kept (default: spec.storage.path, else runs/ beside the file)')
     .addOption(new Option('--until <stage>', 'stop after this stage').choices(STAGES))
+    .option('--verify', 'compare what complete stages hold with their manifests, byte for byte', false)
     .option('--no-report', 'write no HTML report')
     .option('--json', 'events as JSON lines on standard output, nothing else')
     .action(async (file: string, options: RunCommandOptions) => {
@@ -49,8 +50,9 @@ export function buildProgram(context: CommandContext): Command {
     .description('Shows each stage with its key and whether it would run, resume or be reused. Changes nothing.')
     .argument('<file>', 'experiment YAML')
     .option('--storage <folder>', 'where artifacts are kept')
+    .option('--verify', 'compare what complete stages hold with their manifests, byte for byte', false)
     .option('--json', 'the plan as JSON')
-    .action(async (file: string, options: { storage?: string; json?: boolean }) => {
+    .action(async (file: string, options: { storage?: string; verify: boolean; json?: boolean }) => {
       const { planCommand } = await import('./commands/plan.ts');
       await planCommand(file, options);
     });
@@ -60,7 +62,7 @@ export function buildProgram(context: CommandContext): Command {
     .summary('check experiments')
     .description('Checks experiments without running them; every finding is printed with its field.')
     .argument('<files...>', 'experiment YAMLs')
-    .option('--no-data', 'do not look at the data folders')
+    .option('--no-data', 'check the YAML only, not the files that it names')
     .action(async (files: string[], options: { data: boolean }) => {
       const { validateCommand } = await import('./commands/validate.ts');
       context.setExitCode(await validateCommand(files, options));

@@ -86,7 +86,7 @@ function explain(
     case 'Index':
     case 'Grey': {
       const numbers = listValues(
-        values.filter(({ value }) => value !== TRANSPARENT),
+        values.filter(({ value }) => value !== TRANSPARENT).sort((a, b) => a.value - b.value),
         String,
       );
       const kind = format === 'Index' ? 'index PNGs' : 'grey PNGs';

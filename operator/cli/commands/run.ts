@@ -18,6 +18,7 @@ import { collectSummary, renderSummary, type RunSummary } from '../summary.ts';
 export interface RunCommandOptions {
   readonly storage?: string;
   readonly until?: string;
+  readonly verify: boolean;
   readonly report: boolean;
   readonly json?: boolean;
 }
@@ -42,6 +43,7 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
       baseFolder,
       ...trainerOptions(process.env),
       until,
+      verify: options.verify,
       signal: interrupts.signal,
       onEvent: (event) => reporter.report(event),
     });

@@ -1,4 +1,9 @@
+import { access, constants } from 'node:fs/promises';
 import { openDataset } from '../../../trainer-image/data/dataset.ts';
+import { readingError } from '../../../trainer-image/data/file-errors.ts';
+import { findImagenetWeights } from '../../../trainer-image/model/weights/imagenet-weights.ts';
+import type { DigestCache } from '../../local/digest-cache.ts';
+import { resolveIdentities } from '../../local/identities.ts';
 import { resolvePaths } from '../../local/paths.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { describeFailure } from '../failure.ts';
@@ -22,10 +27,25 @@ export async function validateCommand(files: readonly string[], options: { data:
   return exitCode;
 }
 
-/** What the experiment is about, in a few words. */
+/** In place of reading every file, as a plan does, looks whether it can be read. */
+const READABLE: DigestCache = {
+  async digest(file) {
+    await access(file, constants.R_OK).catch((cause: unknown) => {
+      throw readingError(file, cause);
+    });
+    return '';
+  },
+  save() {
+    // There is nothing to keep.
+  },
+};
+
+/** What the experiment is about, in a few words. @throws BadInputError for files of it that cannot be read, if `withData` */
 async function checkExperiment(file: string, withData: boolean): Promise<string> {
   const { experiment, baseFolder } = await loadExperiment(file);
-  const { dataset, model } = resolvePaths(experiment, baseFolder).spec;
+  const located = resolvePaths(experiment, baseFolder);
+  const { dataset, model } = located.spec;
+  if (withData) await resolveIdentities(located, READABLE, findImagenetWeights);
   const network = `${model.backbone} + ${model.segmentor}`;
   if (dataset.generator !== undefined) return `${dataset.generator.train} generated scenes, ${network}`;
   if (!withData) return network;

@@ -99,6 +99,20 @@ const cases: readonly Case[] = [
     stderr: /^error: .*nothing: spec\.dataset\.folder\.path: /,
   },
   {
+    why: 'validate looks for the weights',
+    args: ['validate', 'weights.yaml'],
+    files: { 'weights.yaml': `${TINY}  model: { weights: ./absent.pth }\n` },
+    code: 65,
+    stderr: /^error: .*absent\.pth: spec\.model\.weights: the weights file cannot be read; check the path\n$/,
+  },
+  {
+    why: 'validate looks for the pseudo-labels of another method',
+    args: ['validate', 'labels.yaml'],
+    files: { 'labels.yaml': `${TINY}  pseudoLabels: { source: External, external: { path: absent } }\n` },
+    code: 65,
+    stderr: /^error: .*absent: spec\.pseudoLabels\.external\.path: the folder of pseudo-labels cannot be read; check the path\n$/,
+  },
+  {
     why: 'validate leaves the data alone if told so',
     args: ['validate', '--no-data', 'data.yaml'],
     files: { 'data.yaml': TINY.replace(/generator: .*/, 'folder: { path: ./nothing }') },

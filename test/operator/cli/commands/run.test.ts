@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -37,6 +37,12 @@ test('a run shows its stages, ends with a summary and writes a report; a second 
       plan.stdout,
       /evaluate +reuse +[0-9a-f]{12} +complete with the same inputs\n\nNothing to do: every stage is complete\.\n$/,
     );
+
+    const [artifact] = globSync('runs/stages/segment/*/result.txt', { cwd: folder });
+    writeFileSync(join(folder, artifact), readFileSync(join(folder, artifact), 'utf8').replace(/[0-9a-f]/g, '0'));
+    const verified = await runCli(['plan', 'tiny.yaml', '--verify'], { cwd: folder, stages: {} });
+    assert.match(verified.stdout, /segment +resume [^]*Would run: segment\.\n$/);
+    assert.match(verified.stderr, /^warning: segment runs again: not as the stage left them: result\.txt \(.*\)\n$/);
 
     const report = await runCli(['report', 'runs', '--output', 'again.html'], { cwd: folder });
     assert.equal([report.code, report.stdout], [0, 'again.html\n']);
