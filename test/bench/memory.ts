@@ -55,7 +55,15 @@ function contextOf(stage: 'pseudo-label' | 'segment', onStep: (done: number) => 
   const upstream = stage === 'segment' ? { pseudoLabel: join(root, 'stages', 'pseudo-label', 'key') } : {};
   const input = { version: 'v1' as const, experiment: 'memory', stage, key: 'key', spec, upstream, output };
   const context = createStageContext(input, { emit: () => undefined, isStopping: () => false, now: () => performance.now() });
-  return { ...context, progress: ({ done }) => onStep(done) };
+  // Validation reports the step before it once more.
+  let newest = 0;
+  return {
+    ...context,
+    progress: ({ done }) => {
+      if (done > newest) onStep(done);
+      newest = Math.max(newest, done);
+    },
+  };
 }
 
 const rss: number[] = [];
