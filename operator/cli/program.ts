@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { STAGES as StageNames } from '../api/experiment.ts';
 import type { ImportCommandOptions } from './commands/import.ts';
 import type { PredictCommandOptions } from './commands/predict.ts';
 import type { ReportCommandOptions } from './commands/report.ts';
@@ -12,7 +13,8 @@ export interface CommandContext {
   setExitCode(code: number): void;
 }
 
-const STAGES = ['classify', 'pseudo-label', 'segment', 'evaluate'];
+/** The schema's, repeated so that help need not load it; `satisfies` makes a difference a type error. */
+const STAGES = ['classify', 'pseudo-label', 'segment', 'evaluate'] as const satisfies typeof StageNames;
 
 /**
  * The command line. Only this file and commander are loaded to print help: each action imports its own code, so no command
