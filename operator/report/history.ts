@@ -1,8 +1,6 @@
+import { LOSS_TERMS } from '../api/experiment.ts';
 import type { Curve, TrainingCurves } from './report-data.ts';
 import type { HistoryLine } from './stage-records.ts';
-
-/** Order in which the terms are drawn and named: the one of the paper's sum. */
-export const LOSS_TERMS = ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance', 'lorm'] as const;
 
 /** Points of a curve; at 160 one step of noise is still visible on a phone and a year of training is not slow. */
 const MAX_POINTS = 160;
@@ -28,6 +26,7 @@ export function summarizeHistory(lines: readonly HistoryLine[], maxPoints = MAX_
   const size = Math.ceil(ordered.length / maxPoints);
   const buckets = Array.from({ length: Math.ceil(ordered.length / size) }, (_, i) => ordered.slice(i * size, (i + 1) * size));
   const named = new Set(ordered.flatMap((line) => Object.keys(line.terms ?? {})));
+  // Drawn and named in the order of the paper's sum.
   const names = [...LOSS_TERMS.filter((name) => named.has(name)), ...[...named].filter((name) => !isKnown(name)).sort()];
   return {
     steps: buckets.map((bucket) => Math.round((bucket[0].step + bucket[bucket.length - 1].step) / 2)),
