@@ -31,7 +31,8 @@ export async function initCommand(folder: string, options: { output: string; mak
   }
   const program = commandName(process.cwd(), process.env);
   const gaps = findGaps({ ...findings, root: folder }, program);
-  const splits = await prepareSplits(findings, images, options.makeSplits, `${program} init ${quote(folder)} --make-splits`);
+  const command = `${program} init ${quote(folder)} --output ${quote(options.output)} --make-splits`;
+  const splits = await prepareSplits(findings, images, options.makeSplits, command);
   const draft = draftExperiment(findings, images, splits, relativePath(dirname(output), root));
   await writeTextFile(output, renderExperiment(draft));
 

@@ -49,9 +49,9 @@ test('usual names of other data sets are found', () =>
 test('without split lists the gap is named, and nothing is written into the data folder', () =>
   withFolder(async (folder) => {
     await writeVocFolder(join(folder, 'data'));
-    const { code, stdout } = await runCli(['init', 'data'], { cwd: folder });
+    const { code, stdout } = await runCli(['init', 'data', '-o', 'mine.yaml'], { cwd: folder });
     assert.is(code, 65);
-    assert.match(stdout, /Missing:\n {2}- no split lists\n {4}write both: .*init data --make-splits --force\n/);
+    assert.match(stdout, /Missing:\n {2}- no split lists\n {4}write both: .*init data --output mine\.yaml --make-splits --force\n/);
     assert.equal(readdirSync(join(folder, 'data')).sort(), ['JPEGImages', 'SegmentationClass', 'Scribbles'].sort());
   }));
 
