@@ -103,6 +103,17 @@ function createSummary(classes: readonly string[]) {
   };
 }
 
+/** An option that would be passed over in silence is a mistake of whoever gave it. */
+function checkOptions(strokes: boolean, { source, colours, map, strokeWidth }: ImportOptions): void {
+  const refuse = (field: string, message: string) => {
+    throw new BadInputError(message, { file: source, field });
+  };
+  if (strokes && colours !== undefined) refuse('--colors', 'is for colour masks; strokes name their classes');
+  if (strokes && map !== undefined) refuse('--map', 'is for masks of values; strokes name their classes');
+  if (!strokes && strokeWidth !== undefined) refuse('--width', 'is for XML strokes; masks are taken as they are drawn');
+  if (colours !== undefined && map !== undefined) refuse('--map', 'is for masks of values, --colors for colour masks; give one of the two');
+}
+
 /**
  * Converts a folder of annotations into index PNGs. All files are converted before the first one appears in the output.
  * @throws BadInputError naming the file: unknown classes, colours (all of them, with how often they occur) or values; points
@@ -117,6 +128,7 @@ export async function importScribbles(options: ImportOptions): Promise<ImportSum
     const message = `holds no ${strokes ? 'XML' : 'PNG or XML'} file to import; masks must be PNGs, since JPEG changes the values`;
     throw new BadInputError(message, { file: source });
   }
+  checkOptions(strokes, options);
   const sizeOf = await createSizeLookup(options.images);
   const classes = options.classes ?? (await readClasses(source));
   const paths = files.map((name) => join(source, name));

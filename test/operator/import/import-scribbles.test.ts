@@ -155,6 +155,24 @@ const refusals: Record<string, Refusal> = {
     message: /--map does not apply/,
     file: 'in/a.png',
   },
+  'a map for strokes': {
+    files: { 'in/a.xml': xml('cat') },
+    options: () => ({ map: new Map([[0, 0]]) }),
+    message: /is for masks of values; strokes name their classes/,
+    file: 'in',
+  },
+  'a width for masks': {
+    files: { 'in/a.png': rgb([0, 1, 2]) },
+    options: () => ({ strokeWidth: 3 }),
+    message: /is for XML strokes/,
+    file: 'in',
+  },
+  'both a map and colours': {
+    files: { 'in/a.png': rgb([0, 1, 2]) },
+    options: (folder) => ({ map: new Map([[0, 0]]), colours: join(folder, 'colours.txt') }),
+    message: /give one of the two/,
+    file: 'in',
+  },
   'colour masks among index PNGs': {
     files: { 'in/a.png': rgb([128, 0, 0]), 'in/b.png': encodeIndexPng({ width: 1, height: 1, data: Uint8Array.of(1) }) },
     message: /others are index PNGs/,
