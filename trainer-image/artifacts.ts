@@ -13,7 +13,10 @@ export const ARTIFACTS = {
   pseudoLabel: {
     /** <id>.png, palette index PNGs with classes 0..K-1 (255 possible with external labels). */
     labels: 'labels',
-    /** { threshold, agreement, quality before/after each refinement …} */
+    /**
+     * { threshold, candidates: [{ threshold, agreement }], quality, images, imagesWithoutScribble }; quality: mIoU of the plain labels and
+     * after what was done to them, null without masks. External labels have no threshold and no candidates.
+     */
     quality: 'quality.json',
     /** Activation maps of the gallery's images: <id>.png, RGB heat maps. */
     heatMaps: 'heat-maps',

@@ -100,14 +100,20 @@ async function thresholdFor(
   const { backgroundThreshold, thresholdCandidates } = context.spec.pseudoLabels;
   if (backgroundThreshold !== undefined) return { threshold: backgroundThreshold, agreement: null, curve: [] };
   const scores = createThresholdScores(thresholdCandidates, settings.classes.length);
+  let done = 0;
+  const stopIfAsked = () => {
+    if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${done} of ${samples.length} images`);
+  };
   async function* tasks(): AsyncGenerator<ScoreTask> {
-    for (const sample of samples) yield { sample, activations: await activations(sample) };
+    for (const sample of samples) {
+      stopIfAsked(); // results may be many images behind
+      yield { sample, activations: await activations(sample) };
+    }
   }
   const setup = { module: WORKER_MODULE, job: 'scoreThresholds', context: settings };
-  let done = 0;
   for await (const counts of mapInWorkers<ScoreTask, readonly Float64Array[]>(setup, tasks(), WORKERS, AHEAD)) {
     scores.merge(counts);
-    if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${done} of ${samples.length} images`);
+    stopIfAsked();
     context.progress({ label: 'threshold', done: ++done, total: 2 * samples.length, unit: 'image' });
   }
   const choice = chooseThreshold(scores);
@@ -130,14 +136,20 @@ async function writeLabels(
   { threshold, examples, ...settings }: LabelSettings,
   context: StageContext,
 ): Promise<LabelQuality | null> {
+  let [done, withTruth] = [0, 0];
+  const stopIfAsked = () => {
+    if (context.isStopping()) context.stop(`stopped after ${done} of ${samples.length} labels`);
+  };
   async function* tasks(): AsyncGenerator<LabelTask> {
-    for (const sample of samples) yield { sample, activations: await activations(sample), threshold, heatMap: examples.has(sample.id) };
+    for (const sample of samples) {
+      stopIfAsked();
+      yield { sample, activations: await activations(sample), threshold, heatMap: examples.has(sample.id) };
+    }
   }
   const [plain, final] = [createConfusion(settings.classes.length), createConfusion(settings.classes.length)];
   const { backgroundThreshold, refinement, paintScribbles } = context.spec.pseudoLabels;
   const first = backgroundThreshold === undefined ? samples.length : 0;
   const setup = { module: WORKER_MODULE, job: 'makePseudoLabel', context: settings };
-  let [done, withTruth] = [0, 0];
   for await (const { quality } of mapInWorkers<LabelTask, LabelResult>(setup, tasks(), WORKERS, AHEAD)) {
     done++;
     if (quality !== undefined) {
@@ -145,7 +157,7 @@ async function writeLabels(
       plain.merge(quality.plain);
       final.merge(quality.final);
     }
-    if (context.isStopping()) context.stop(`stopped after ${done} of ${samples.length} labels`);
+    stopIfAsked();
     context.progress({ label: 'labels', done: first + done, total: first + samples.length, unit: 'image' });
   }
   if (withTruth === 0) return null;

@@ -6,9 +6,10 @@ import { ARTIFACTS } from '../../../trainer-image/artifacts.ts';
 import { createClassifier } from '../../../trainer-image/model/segmentor.ts';
 import { writeSafetensors } from '../../../trainer-image/model/weights/safetensors.ts';
 import { pseudoLabel } from '../../../trainer-image/stages/pseudo-label.ts';
+import { Interrupted } from '../../../trainer-image/stages/stage-context.ts';
 import { withFolder } from '../../operator/local/temporary-folder.ts';
 import { createTestFolder, fillFolder } from '../data/folders.ts';
-import { makeContext } from './contexts.ts';
+import { makeContext, refusal } from './contexts.ts';
 
 /** A classifier that has learnt nothing; small numbers that follow no pattern are as good as any. */
 function writeClassifier(folder: string): void {
@@ -47,6 +48,30 @@ test('the quality in the result is that of the labels which are written, whateve
         results.push(meanIou as number);
       }
       assert.ok(results[1] > results[0], `scribbles painted over make labels better: ${results.join(', ')}`);
+    } finally {
+      await folder.remove();
+    }
+  }));
+
+test('told to stop, it computes no activation more, however far the labels are behind', () =>
+  withFolder(async (root) => {
+    const folder = await createTestFolder();
+    try {
+      await fillFolder(folder, 3, 1);
+      const classify = join(root, 'classify');
+      writeClassifier(classify);
+      const model = { backbone: 'efficientnet-lite0' as const, weights: 'None' };
+      for (const [backgroundThreshold, message] of [
+        [0.3, 'stopped after 0 of 3 labels'],
+        [undefined, 'stopped while choosing the threshold, after 0 of 3 images'],
+      ] as const) {
+        let asked = 0;
+        const spec = { dataset: folder.settings, model, pseudoLabels: { scales: [1], flips: false, backgroundThreshold } };
+        const { context } = makeContext(root, { stage: 'pseudo-label', spec, upstream: { classify }, isStopping: () => ++asked === 2 });
+        const error = await refusal(pseudoLabel(context));
+        assert.instance(error, Interrupted);
+        assert.is(error.message, message);
+      }
     } finally {
       await folder.remove();
     }
