@@ -65,7 +65,8 @@ export function buildProgram(context: CommandContext): Command {
     .description('Checks experiments without running them; every finding is printed with its field.')
     .argument('<files...>', 'experiment YAMLs')
     .option('--no-data', 'check the YAML only, not the files that it names')
-    .action(async (files: string[], options: { data: boolean }) => {
+    .option('--json', 'a JSON line for each file')
+    .action(async (files: string[], options: { data: boolean; json?: boolean }) => {
       const { validateCommand } = await import('./commands/validate.ts');
       context.setExitCode(await validateCommand(files, options));
     });
@@ -108,6 +109,7 @@ export function buildProgram(context: CommandContext): Command {
     .option('--width <pixels>', 'width of the strokes (default: 3)', positiveNumber)
     .option('--coverage <share>', 'share of an image that strokes cover at most (default: 0.03)', positiveNumber)
     .option('--overwrite', 'replace files in the output folder', false)
+    .option('--json', 'progress and result as JSON lines on standard output')
     .action(async (masks: string, options: SynthCommandOptions) => {
       const { synthCommand } = await import('./commands/synth.ts');
       await synthCommand(masks, options);
@@ -149,6 +151,7 @@ function addImportCommand(program: Command): void {
     .option('--map <pairs>', 'value masks: value=class pairs, 255 = not annotated, e.g. 0=255,1=1,2=0')
     .option('--width <pixels>', 'strokes: their width', positiveNumber)
     .option('--overwrite', 'replace files in the output folder', false)
+    .option('--json', 'progress and result as JSON lines on standard output')
     .action(async (source: string, options: ImportCommandOptions) => {
       const { importCommand } = await import('./commands/import.ts');
       await importCommand(source, options);

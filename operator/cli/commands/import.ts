@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { readingError } from '../../../trainer-image/data/file-errors.ts';
 import { parseLabels } from '../../../trainer-image/data/dataset.ts';
 import { importScribbles, type ImportFormat, type ImportSummary } from '../../import/import-scribbles.ts';
@@ -17,6 +18,7 @@ export interface ImportCommandOptions {
   readonly map?: string;
   readonly width?: number;
   readonly overwrite: boolean;
+  readonly json?: boolean;
 }
 
 const FORMATS: Readonly<Record<string, ImportFormat>> = { auto: 'Auto', strokes: 'Strokes', colors: 'Colour', values: 'Values' };
@@ -24,12 +26,16 @@ const FORMATS: Readonly<Record<string, ImportFormat>> = { auto: 'Auto', strokes:
 /** Turns a folder of strokes, colour masks or value masks into index PNGs and says what became of what. */
 export async function importCommand(source: string, options: ImportCommandOptions): Promise<void> {
   const { output, images, overwrite, colors: colours, width: strokeWidth } = options;
+  const json = options.json === true;
   const classes = options.labels === undefined ? undefined : await readLabels(options.labels);
   const map = options.map === undefined ? undefined : parseValueMap(options.map);
-  const summary = await withProgress({ name: 'import', label: 'converting', json: false }, (onProgress) =>
+  const summary = await withProgress({ name: 'import', label: 'converting', json }, (onProgress) =>
     importScribbles({ source, output, format: FORMATS[options.format], images, classes, colours, map, strokeWidth, overwrite, onProgress }),
   );
-  process.stdout.write(describeImport(summary, output, choosePaint(process.stdout, process.env)));
+  const text = json
+    ? `${JSON.stringify({ type: 'import', output: resolve(output), ...summary })}\n`
+    : describeImport(summary, output, choosePaint(process.stdout, process.env));
+  process.stdout.write(text);
 }
 
 async function readLabels(file: string): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { synthScribbles } from '../../synth.ts';
 import { withProgress } from '../progress/create-reporter.ts';
 import { formatCount, formatPercent } from '../progress/format.ts';
@@ -8,14 +9,17 @@ export interface SynthCommandOptions {
   readonly width?: number;
   readonly coverage?: number;
   readonly overwrite: boolean;
+  readonly json?: boolean;
 }
 
 /** Draws scribbles from every index PNG of a folder. */
 export async function synthCommand(masks: string, options: SynthCommandOptions): Promise<void> {
-  const { files, annotatedShare } = await withProgress({ name: 'synth', label: 'drawing', json: false }, (onProgress) =>
-    synthScribbles({ masks, ...options, onProgress }),
+  const { json = false, ...settings } = options;
+  const { files, annotatedShare } = await withProgress({ name: 'synth', label: 'drawing', json }, (onProgress) =>
+    synthScribbles({ masks, ...settings, onProgress }),
   );
-  process.stdout.write(
-    `${formatCount(files, 'scribble')} in ${options.output}, ${formatPercent(annotatedShare)} % of the pixels annotated\n`,
-  );
+  const text = json
+    ? JSON.stringify({ type: 'synth', output: resolve(settings.output), files, annotatedShare })
+    : `${formatCount(files, 'scribble')} in ${settings.output}, ${formatPercent(annotatedShare)} % of the pixels annotated`;
+  process.stdout.write(`${text}\n`);
 }

@@ -1,10 +1,12 @@
 import { access, constants } from 'node:fs/promises';
+import { BadInputError } from '../../../trainer-image/errors.ts';
 import { openDataset } from '../../../trainer-image/data/dataset.ts';
 import { readingError } from '../../../trainer-image/data/file-errors.ts';
 import { findImagenetWeights } from '../../../trainer-image/model/weights/imagenet-weights.ts';
 import type { DigestCache } from '../../local/digest-cache.ts';
 import { resolveIdentities } from '../../local/identities.ts';
 import { resolvePaths } from '../../local/paths.ts';
+import { ExperimentError } from '../../api/findings.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { describeFailure } from '../failure.ts';
 import { loadExperiment } from '../load-experiment.ts';
@@ -13,18 +15,28 @@ import { loadExperiment } from '../load-experiment.ts';
  * Checks every file, whatever is wrong with the one before.
  * @returns the exit code: bad input if one of them is invalid
  */
-export async function validateCommand(files: readonly string[], options: { data: boolean }): Promise<number> {
+export async function validateCommand(files: readonly string[], options: { data: boolean; json?: boolean }): Promise<number> {
+  const json = options.json === true;
   let exitCode: number = EXIT_CODES.success;
   for (const file of files) {
     try {
-      process.stdout.write(`${file}: valid, ${await checkExperiment(file, options.data)}\n`);
+      const summary = await checkExperiment(file, options.data);
+      process.stdout.write(json ? `${JSON.stringify({ file, valid: true, summary })}\n` : `${file}: valid, ${summary}\n`);
     } catch (error) {
       const failure = describeFailure(error, Boolean(process.env.CDSP_DEBUG));
-      process.stderr.write(`${failure.text}\n`);
+      if (json) process.stdout.write(`${JSON.stringify({ file, valid: false, findings: findingsOf(error, failure.text) })}\n`);
+      else process.stderr.write(`${failure.text}\n`);
       exitCode = Math.max(exitCode, failure.exitCode);
     }
   }
   return exitCode;
+}
+
+/** What is wrong, for programs. A finding about another file than the experiment names it. */
+function findingsOf(error: unknown, text: string): readonly { file?: string; field?: string; line?: number; message: string }[] {
+  if (error instanceof ExperimentError) return error.findings;
+  if (error instanceof BadInputError) return [{ file: error.file, field: error.field, message: error.message }];
+  return [{ message: text.replace(/^error: /, '') }];
 }
 
 /** In place of reading every file, as a plan does, looks whether it can be read. */

@@ -92,6 +92,14 @@ const cases: readonly Case[] = [
     stderr: /^error: bad\.yaml: spec\.sed .*seed.*\n(error: .*\n)*error: bad\.yaml: spec\.segment\.epochs /,
   },
   {
+    why: 'validate --json has a line for each file',
+    args: ['validate', '--json', 'bad.yaml', 'good.yaml'],
+    files: { 'good.yaml': TINY, 'bad.yaml': `${TINY}  sed: 3\n` },
+    code: 65,
+    stdout:
+      /^\{"file":"bad\.yaml","valid":false,"findings":\[\{"field":"spec\.sed","message":"unknown key; did you mean seed\?","line":9\}\]\}\n\{"file":"good\.yaml","valid":true,"summary":"2 generated scenes, .*"\}\n$/,
+  },
+  {
     why: 'validate looks at the data',
     args: ['validate', 'data.yaml'],
     files: { 'data.yaml': TINY.replace(/generator: .*/, 'folder: { path: ./nothing }') },

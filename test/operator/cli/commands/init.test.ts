@@ -141,6 +141,9 @@ test('import converts 0/1/2 scribbles and says by which rule', () =>
     const { code, stdout, stderr } = await runCli(['import', 'old', '-o', 'new', '--map', '0=255,1=1,2=0'], { cwd: folder });
     assert.is(code, 0, stderr);
     assert.match(stdout, /^3 index PNGs in new, .*\nRule: .*\n\nindex +class +files +pixels\n/);
+    const asJson = await runCli(['import', 'old', '-o', 'new', '--map', '0=255,1=1,2=0', '--overwrite', '--json'], { cwd: folder });
+    const result = JSON.parse(asJson.stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+    assert.equal([result.type, result.output, result.files, asJson.stderr], ['import', join(folder, 'new'), 3, '']);
     const repeated = await runCli(['import', 'old', '-o', 'new', '--map', '0=255,1=1,2=0'], { cwd: folder });
     assert.is(repeated.code, 65);
     assert.match(repeated.stderr, /--overwrite/);
