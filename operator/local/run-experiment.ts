@@ -143,7 +143,9 @@ function resultOf(decision: Decision, wasAborted: boolean, storage: string, stag
   const failed = state?.kind === 'Failed' ? state : undefined;
   const failure =
     blamed === undefined ? undefined : { stage: blamed.stage, message: blamed.message, file: failed?.file, field: failed?.field };
-  return { outcome: 'Failed', exitCode: failed?.exitCode ?? EXIT.failure, storage, stages, failure };
+  // A stage that crashed may have ended with any code; a run ends with a documented one.
+  const exitCode = Object.values(EXIT).find((code) => code === failed?.exitCode) ?? EXIT.failure;
+  return { outcome: 'Failed', exitCode, storage, stages, failure };
 }
 
 /** Whether a stage that has just been completed would have another key now: files were replaced while they were read. */
