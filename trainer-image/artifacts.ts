@@ -29,7 +29,7 @@ export const ARTIFACTS = {
     checkpoint: 'checkpoint',
   },
   evaluate: {
-    /** { classes, confusion, iou, meanIou, pixelAccuracy, images } */
+    /** { classes, confusion, iou, meanIou, pixelAccuracy, images }; in data without masks, classes and images only, the others are null. */
     evaluation: 'evaluation.json',
     /** <id>.png palette PNGs. */
     predictions: 'predictions',

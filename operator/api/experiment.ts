@@ -145,17 +145,30 @@ const warmupFits = {
   message: 'warmupEpochs must not be greater than epochs',
 };
 
+/** Names below a data folder where an experiment gives none; PASCAL VOC's, and those of the built-in scenes. */
+export const FOLDER_NAMES = {
+  images: 'JPEGImages',
+  scribbles: 'Scribbles',
+  masks: 'SegmentationClass',
+  trainSplit: 'ImageSets/Segmentation/train.txt',
+  valSplit: 'ImageSets/Segmentation/val.txt',
+} as const;
+
+const name = (key: keyof typeof FOLDER_NAMES) => z.string().min(1).default(FOLDER_NAMES[key]);
+
 const DatasetFolder = z.object({
   path: z.string().min(1).describe('Root of a VOC-style folder; relative paths start at the YAML file.'),
-  images: z.string().min(1).default('JPEGImages').describe('Sub-folder of the images (JPEG, PNG or WebP).'),
-  scribbles: z.string().min(1).default('Scribbles').describe('Sub-folder of the scribbles: index PNGs, 255 where nothing is annotated.'),
-  masks: z
-    .string()
-    .min(1)
-    .default('SegmentationClass')
-    .describe('Sub-folder of the true masks (index PNGs); needed for the validation split only.'),
-  trainSplit: z.string().min(1).default('ImageSets/Segmentation/train.txt').describe('File with one image name per line.'),
-  valSplit: z.string().min(1).default('ImageSets/Segmentation/val.txt').describe('File with one image name per line.'),
+  images: name('images').describe('Sub-folder of the images (JPEG, PNG or WebP).'),
+  scribbles: name('scribbles').describe('Sub-folder of the scribbles: index PNGs, 255 where nothing is annotated.'),
+  masks: name('masks').describe(
+    'Sub-folder of the true masks (index PNGs), needed for the validation split only. May be missing under its default name: then nothing is scored.',
+  ),
+  trainSplit: name('trainSplit').describe(
+    'File with one image name per line. May be missing under its default name: then every image with a scribble that is not in valSplit is trained on.',
+  ),
+  valSplit: name('valSplit').describe(
+    'File with one image name per line. May be missing under its default name: then there is no validation.',
+  ),
 });
 
 const DatasetGenerator = z.object({
@@ -346,7 +359,9 @@ export const ExperimentSpec = z.object({
         .int()
         .min(0)
         .default(1)
-        .describe('Epochs between evaluations on the validation split; 0: never. They inform only: the last checkpoint counts.'),
+        .describe(
+          'Epochs between evaluations on the validation split; 0: never; without its masks no effect. They inform only: the last checkpoint counts.',
+        ),
     }),
     warmupFits,
   )

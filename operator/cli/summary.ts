@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ARTIFACTS } from '../../trainer-image/artifacts.ts';
+import { unscoredSentence } from '../../trainer-image/evaluation/unscored.ts';
 import type { RunResult } from '../local/run-experiment.ts';
 import { readRecord } from '../report/stage-files.ts';
 import { EvaluationRecord } from '../report/stage-records.ts';
@@ -69,7 +70,9 @@ export function renderSummary(
   return parts.length === 0 ? '' : `\n${parts.join('\n')}`;
 }
 
-function renderEvaluation({ classes, iou, meanIou, pixelAccuracy, images }: EvaluationRecord, paint: Paint): string {
+function renderEvaluation(evaluation: EvaluationRecord, paint: Paint): string {
+  const { classes, iou, meanIou, pixelAccuracy, images } = evaluation;
+  if (iou === null) return `${unscoredSentence(images)}\n`;
   const bar = (ratio: number | null) => '▇'.repeat(Math.round((ratio ?? 0) * BAR_CELLS));
   const rows = [
     ...classes.map((name, index) => [name, formatPercent(iou[index]), bar(iou[index])]),

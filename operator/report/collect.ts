@@ -57,7 +57,8 @@ export async function collectReport(source: ReportSource): Promise<ReportData> {
     segment: await history('segment'),
     validation: validation.flatMap(({ epoch, step, meanIou }) => (meanIou === null ? [] : [{ epoch, step, meanIou }])),
     pseudoLabel: quality && summarizeQuality(quality),
-    evaluation,
+    evaluation: evaluation?.confusion ? evaluation : null,
+    unscoredImages: evaluation?.confusion === null ? evaluation.images : null,
     counts: count(source.dataset, manifests, quality, evaluation),
     gallery: source.dataset
       ? await collectGallery(
@@ -129,7 +130,7 @@ function count(
     ['Training images', dataset?.train.length ?? quality?.images],
     ['Images without a scribble', quality?.imagesWithoutScribble ?? unannotated],
     ['Validation images', evaluation?.images ?? dataset?.val.length],
-    ['Pixels evaluated', evaluation?.confusion.flat().reduce((sum, pixels) => sum + pixels, 0)],
+    ['Pixels evaluated', evaluation?.confusion?.flat().reduce((sum, pixels) => sum + pixels, 0)],
   ];
   return counts.flatMap(([label, value]) => (value === undefined ? [] : [{ label, value }]));
 }

@@ -8,11 +8,12 @@ export function gallerySection({ gallery, classes }: ReportData): Html | null {
   const { training, validation } = gallery;
   if (training.length + validation.length === 0) return null;
   const hasStrips = training.some(({ strips }) => strips.length > 0);
+  const hasMistakes = validation.some(({ pictures }) => pictures.some(({ title }) => title.startsWith('Mistakes')));
   return html`<section id="gallery" aria-labelledby="gallery-title">
     <h2 id="gallery-title">Pictures</h2>
     <p>Choose a picture to enlarge it; the arrow keys go on to the next.</p>
     ${legend(classes)} ${hasStrips && rampLegend()}
-    ${group('Predictions on the validation split', 'Mistakes are red; where the truth says nothing, the image is white.', validation)}
+    ${group('Predictions on the validation split', hasMistakes ? 'Mistakes are red; where the truth says nothing, the image is white.' : null, validation)}
     ${group('What was trained on', null, training)}
   </section>`;
 }

@@ -39,7 +39,7 @@ export async function collectGallery(source: GallerySource, notes: string[]): Pr
   const training = await choose(shown.length > 0 ? shown : train, ({ scribble }) => scribble, notes);
   const validation = await choose(
     val.filter(({ id }) => predictions.has(id)),
-    ({ mask }) => mask,
+    ({ id, mask }) => mask ?? predictionFile(source, id),
     notes,
   );
   return {
@@ -47,6 +47,8 @@ export async function collectGallery(source: GallerySource, notes: string[]): Pr
     validation: await examples(validation, (sample) => validationExample(sample, source), notes),
   };
 }
+
+const predictionFile = ({ evaluate }: GallerySource, id: string) => evaluate && join(evaluate, ARTIFACTS.evaluate.predictions, `${id}.png`);
 
 async function idsIn(stage: string | undefined, folder: string): Promise<ReadonlySet<string>> {
   const files = stage === undefined ? [] : await listFiles(join(stage, folder));
@@ -142,9 +144,10 @@ async function distanceStrip(id: string, title: string, symbol: string, lambda: 
   return { title, pictures };
 }
 
-async function validationExample(sample: Sample, { classes, evaluate }: GallerySource): Promise<Example> {
+async function validationExample(sample: Sample, source: GallerySource): Promise<Example> {
   const { id } = sample;
-  const prediction = await readIfThere(evaluate && join(evaluate, ARTIFACTS.evaluate.predictions, `${id}.png`));
+  const { classes } = source;
+  const prediction = await readIfThere(predictionFile(source, id));
   const truth = await readIfThere(sample.mask);
   const says = (map: LabelMap) => listNames(map, classes);
   const image = await readScaled(sample.image);
@@ -157,7 +160,8 @@ async function validationExample(sample: Sample, { classes, evaluate }: GalleryS
     const caption = { title: `Mistakes, ${(share * 100).toFixed(1)} %`, alt: `Wrongly labelled pixels of ${id} in red` };
     pictures.push(await mistakesPicture(image, prediction, truth, caption));
   }
-  return { id, classes: truth ? foregroundClasses(truth).map((index) => nameOf(classes, index)) : [], pictures, strips: [] };
+  const shown = truth ?? prediction;
+  return { id, classes: shown ? foregroundClasses(shown).map((index) => nameOf(classes, index)) : [], pictures, strips: [] };
 }
 
 /** Share of the pixels with a truth that are labelled wrongly. */

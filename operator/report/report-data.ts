@@ -20,6 +20,8 @@ export interface ReportData {
   readonly validation: readonly ValidationPoint[];
   readonly pseudoLabel: PseudoLabelSummary | null;
   readonly evaluation: EvaluationSummary | null;
+  /** Validation images of a finished evaluation that had no masks to hold predictions against; then `evaluation` is null. */
+  readonly unscoredImages: number | null;
   readonly counts: readonly Count[];
   /** Examples of the training split (scribble, pseudo-label …) and of the validation split (prediction, truth). */
   readonly gallery: { readonly training: readonly Example[]; readonly validation: readonly Example[] };

@@ -1,3 +1,4 @@
+import { unscoredSentence } from '../../trainer-image/evaluation/unscored.ts';
 import type { Chart } from './chart-parts.ts';
 import { formatDuration, formatInteger, formatPercent } from './format.ts';
 import { html } from './html.ts';
@@ -27,14 +28,14 @@ function chartCard(chart: Chart, width: Width, more: Html | null = null): Html {
 function section(id: string, title: string, intro: string | null, charts: readonly Chart[], cards: readonly (Html | null)[]): Section {
   const body = html`<section id="${id}" aria-labelledby="${id}-title">
     <h2 id="${id}-title">${title}</h2>
-    ${intro !== null && html`<p>${intro}</p>`}
-    <div class="cards">${cards}</div>
+    ${intro !== null && html`<p>${intro}</p>`} ${cards.length > 0 && html`<div class="cards">${cards}</div>`}
   </section>`;
   return { id, title, body, charts };
 }
 
-/** IoU of each class and the confusion matrix; null before evaluate has finished. */
-export function resultSection({ evaluation, classes }: ReportData): Section | null {
+/** IoU of each class and the confusion matrix, or why there are none; null before evaluate has finished. */
+export function resultSection({ evaluation, unscoredImages, classes }: ReportData): Section | null {
+  if (unscoredImages !== null) return section('results', 'Results', unscoredSentence(unscoredImages), [], []);
   if (evaluation === null) return null;
   const iou = classIouChart(evaluation, classes);
   const confusion = confusionChart(evaluation, classes);

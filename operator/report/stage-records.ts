@@ -17,7 +17,7 @@ export type HistoryLine = z.output<typeof HistoryLine>;
 
 export const ValidationLine = z.object({ epoch: z.number(), step: z.number(), meanIou: ratioOrNull });
 
-export const EvaluationRecord = z
+const ScoredRecord = z
   .object({
     classes: z.array(z.string()),
     confusion: z.array(z.array(z.number())),
@@ -29,6 +29,18 @@ export const EvaluationRecord = z
   .refine(({ classes, confusion, iou }) => [iou, confusion, ...confusion].every((list) => list.length === classes.length), {
     message: 'classes, iou and confusion differ in size',
   });
+
+/** Without masks there is nothing to hold predictions against. */
+const UnscoredRecord = z.object({
+  classes: z.array(z.string()),
+  confusion: z.null(),
+  iou: z.null(),
+  meanIou: z.null(),
+  pixelAccuracy: z.null(),
+  images: z.number(),
+});
+
+export const EvaluationRecord = z.union([ScoredRecord, UnscoredRecord]);
 
 export const QualityRecord = z.object({
   threshold: z.number().nullable().optional(),

@@ -1,22 +1,18 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join, parse } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
 import type { DatasetSettings } from '../../operator/api/experiment.ts';
 import { BadInputError } from '../errors.ts';
-import { readingError } from './file-errors.ts';
-import { IMAGE_EXTENSIONS } from './images.ts';
+import { field, isMissing, listFolder, mayBeMissing, readSplit, scribbledImages, type FolderSettings } from './split-lists.ts';
 import type { Dataset, Sample } from './types.ts';
 
-type FolderSettings = NonNullable<DatasetSettings['folder']>;
-
-const field = (name: keyof FolderSettings) => `spec.dataset.folder.${name}`;
-
-/** Names of the files in a folder; `name` is the setting that names it. */
-async function listFolder(folder: string, name: keyof FolderSettings): Promise<ReadonlySet<string>> {
+/** The masks that there are; none in data without masks. */
+async function listMasks(settings: FolderSettings): Promise<ReadonlySet<string>> {
   try {
-    return new Set(await readdir(folder));
-  } catch (cause) {
-    throw readingError(folder, cause, field(name));
+    return await listFolder(join(settings.path, settings.masks), 'masks');
+  } catch (error) {
+    if (mayBeMissing(settings, 'masks') && isMissing(error)) return new Set();
+    throw error;
   }
 }
 
@@ -61,57 +57,9 @@ async function readClasses(settings: DatasetSettings, root: string): Promise<rea
 }
 
 /**
- * The possible image names of a line in a split list: the whole line, its first column (VOC's lists per class add " 1" or
- * " -1"), and the base name of a path in it (lists of the augmented VOC set give paths).
- */
-function namesOfLine(line: string): string[] {
-  const column = line.split(/\s+/)[0];
-  const path = parse(column);
-  const isFile = [...IMAGE_EXTENSIONS].some((extension) => extension === path.ext.toLowerCase());
-  return [line, column, isFile ? path.name : path.base];
-}
-
-async function readSplit(settings: FolderSettings, name: 'trainSplit' | 'valSplit', images: ReadonlySet<string>): Promise<Sample[]> {
-  const file = join(settings.path, settings[name]);
-  const where = { file, field: field(name) };
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw readingError(file, cause, where.field);
-  });
-  const seen = new Map<string, number>();
-  const samples: Sample[] = [];
-  for (const [index, raw] of text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .entries()) {
-    const line = raw.trim();
-    if (line === '') continue;
-    const found = findImage(namesOfLine(line), images);
-    if (found === undefined) {
-      const message = `line ${index + 1}: no image "${line}" (${IMAGE_EXTENSIONS.join(', ')}) in ${join(settings.path, settings.images)}`;
-      throw new BadInputError(message, where);
-    }
-    const before = seen.get(found.id);
-    if (before !== undefined) throw new BadInputError(`"${found.id}" is listed twice, in lines ${before} and ${index + 1}`, where);
-    seen.set(found.id, index + 1);
-    samples.push({ id: found.id, image: join(settings.path, settings.images, found.file) });
-  }
-  if (samples.length === 0) throw new BadInputError('the split is empty: it names no image', where);
-  return samples;
-}
-
-function findImage(names: readonly string[], images: ReadonlySet<string>): { id: string; file: string } | undefined {
-  for (const id of names) {
-    for (const extension of IMAGE_EXTENSIONS) {
-      for (const file of [id + extension, id + extension.toUpperCase()]) if (images.has(file)) return { id, file };
-    }
-  }
-  return undefined;
-}
-
-/**
  * Opens a VOC-style folder: class names, and for every image of a split its files. Only names are looked at, no picture is
- * decoded (surveyScribbles does that). Training images need a scribble file, validation images a mask; the others are taken
- * where they exist.
+ * decoded (surveyScribbles does that). Training images need a scribble file; validation images need a mask, unless the data
+ * have none at all; the others are taken where they exist.
  * @param settings with a folder whose path is absolute
  * @throws BadInputError naming the file and the setting: missing folder, list, image, scribble, mask or class names; an empty
  *   split; an image listed twice
@@ -124,29 +72,32 @@ export async function openDataset(settings: DatasetSettings): Promise<Dataset> {
   const folders = { scribble: join(folder.path, folder.scribbles), mask: join(folder.path, folder.masks) };
   const images = await listFolder(join(folder.path, folder.images), 'images');
   const scribbles = await listFolder(folders.scribble, 'scribbles');
-  const masks = await listFolder(folders.mask, 'masks');
+  const masks = await listMasks(folder);
 
-  const complete = (sample: Sample, needs: 'scribble' | 'mask', split: string): Sample => {
+  const complete = (sample: Sample): Sample => {
     const file = `${sample.id}.png`;
-    if (needs === 'scribble' && !scribbles.has(file)) {
-      const message = `image "${sample.id}" of the ${split} split has no scribble; an unannotated image needs one that is 255 everywhere`;
-      throw new BadInputError(message, { file: join(folders.scribble, file), field: field('scribbles') });
-    }
-    if (needs === 'mask' && !masks.has(file)) {
-      const message = `image "${sample.id}" of the ${split} split has no mask to be evaluated against`;
-      throw new BadInputError(message, { file: join(folders.mask, file), field: field('masks') });
-    }
     return {
       ...sample,
       ...(scribbles.has(file) ? { scribble: join(folders.scribble, file) } : {}),
       ...(masks.has(file) ? { mask: join(folders.mask, file) } : {}),
     };
   };
-  const train = await readSplit(folder, 'trainSplit', images);
-  const val = await readSplit(folder, 'valSplit', images);
+  const trainable = (sample: Sample): Sample => {
+    if (sample.scribble !== undefined) return sample;
+    const message = `image "${sample.id}" of the training split has no scribble; an unannotated image needs one that is 255 everywhere`;
+    throw new BadInputError(message, { file: join(folders.scribble, `${sample.id}.png`), field: field('scribbles') });
+  };
+  const scorable = (sample: Sample): Sample => {
+    if (sample.mask !== undefined || masks.size === 0) return sample;
+    const message = `image "${sample.id}" of the validation split has no mask to be evaluated against`;
+    throw new BadInputError(message, { file: join(folders.mask, `${sample.id}.png`), field: field('masks') });
+  };
+  const listed = await readSplit(folder, 'trainSplit', images);
+  const val = (await readSplit(folder, 'valSplit', images)) ?? [];
+  const train = listed ?? scribbledImages(folder, images, scribbles, val);
   return {
     classes,
-    train: train.map((sample) => complete(sample, 'scribble', 'training')),
-    val: val.map((sample) => complete(sample, 'mask', 'validation')),
+    train: train.map((sample) => trainable(complete(sample))),
+    val: val.map((sample) => scorable(complete(sample))),
   };
 }

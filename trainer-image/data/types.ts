@@ -20,9 +20,20 @@ export interface Sample {
   readonly mask?: string;
 }
 
+/** An image with a true mask to be held against. */
+export interface MaskedSample extends Sample {
+  readonly mask: string;
+}
+
 export interface Dataset {
   /** Class names, index 0 = background. */
   readonly classes: readonly string[];
   readonly train: readonly Sample[];
+  /** Empty where there is no validation split. Either all of its images have a mask or, in data without masks, none. */
   readonly val: readonly Sample[];
+}
+
+/** The images that can be scored. */
+export function withMasks(samples: readonly Sample[]): MaskedSample[] {
+  return samples.filter((sample): sample is MaskedSample => sample.mask !== undefined);
 }

@@ -8,7 +8,7 @@ import { readIndexPng } from '../data/index-png.ts';
 import { checkLabelMap, imageLevelLabels } from '../data/labels.ts';
 import { createTrainingLoader } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
-import type { Dataset } from '../data/types.ts';
+import { withMasks, type MaskedSample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
 import { meanAveragePrecision } from '../evaluation/average-precision.ts';
 import { imageTensor } from '../evaluation/inference.ts';
@@ -33,22 +33,21 @@ interface PrecisionLine {
 /** Validation images whose classes the classifier is held against after each epoch. */
 const CHECKED_IMAGES = 100;
 
-/** Mean average precision on the first validation images, whole and at their own size; truth: the classes in their masks. */
+/** Mean average precision on validation images, whole and at their own size; truth: the classes in their masks. */
 async function checkClassifier(
   network: Classifier,
-  { val, classes }: Dataset,
+  checked: readonly MaskedSample[],
+  classes: readonly string[],
   normalisation: Normalisation,
   context: StageContext,
   report: (share: number) => void,
 ): Promise<number | null> {
   const scores: Float32Array[] = [];
   const labels: Float32Array[] = [];
-  const checked = val.slice(0, CHECKED_IMAGES);
-  for (const [index, sample] of checked.entries()) {
+  for (const [index, { image: file, mask }] of checked.entries()) {
     if (context.isStopping()) context.stop('stopped while checking the classifier');
     report(index / checked.length);
-    const mask = sample.mask as string;
-    const [image, truth] = [await readImage(sample.image), await readIndexPng(mask)];
+    const [image, truth] = [await readImage(file), await readIndexPng(mask)];
     checkLabelMap(truth, image, classes, mask);
     scores.push(valuesOf(() => network.forward(imageTensor(image, 1, false, normalisation), INFERENCE)));
     labels.push(imageLevelLabels(truth, classes.length));
@@ -77,6 +76,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   loadInitialWeights(network.parameters, context);
   const settings = spec.classify;
   const normalisation = normalisationOf(backbone);
+  const checked = withMasks(dataset.val).slice(0, CHECKED_IMAGES);
   let precision: number | null = null;
   let validation: History<PrecisionLine> | undefined;
   const result = await train(
@@ -110,7 +110,8 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
         return { total, terms: new Map() };
       },
       afterEpoch: async (epoch, step, report) => {
-        precision = await checkClassifier(network, dataset, normalisation, context, report);
+        if (checked.length === 0) return undefined;
+        precision = await checkClassifier(network, checked, dataset.classes, normalisation, context, report);
         validation?.add({ epoch, step, meanAveragePrecision: precision });
         validation?.flush();
         return undefined;

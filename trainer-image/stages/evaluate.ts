@@ -4,53 +4,66 @@ import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { readImage } from '../data/images.ts';
 import { readIndexPng, writeIndexPng } from '../data/index-png.ts';
-import { BadInputError } from '../errors.ts';
-import { createConfusion } from '../evaluation/confusion.ts';
-import { predictImage } from '../evaluation/inference.ts';
-import { normalisationOf } from '../model/segmentor.ts';
 import { checkLabelMap } from '../data/labels.ts';
+import { withMasks, type Dataset } from '../data/types.ts';
+import { BadInputError } from '../errors.ts';
+import { createConfusion, type Confusion } from '../evaluation/confusion.ts';
+import { predictImage } from '../evaluation/inference.ts';
+import { unscoredSentence } from '../evaluation/unscored.ts';
+import { normalisationOf } from '../model/segmentor.ts';
 import { openSegmentor } from './model-metadata.ts';
 import { openStageDataset } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
 import { writeJsonAtomically } from './write-json.ts';
 
-/** Stage 4: confusion matrix, IoU of each class and mIoU on the validation split. */
+/**
+ * Stage 4: confusion matrix, IoU of each class and mIoU on the validation split. In data without masks, predictions only; what would
+ * be measured is null then.
+ */
 export async function evaluate(context: StageContext): Promise<StageMetrics> {
   const { evaluation } = context.spec;
   const { segment } = context.input.upstream;
   if (segment === undefined) throw new BadInputError('evaluate needs a segment stage', { field: 'upstream.segment' });
-  const dataset = await openStageDataset(context);
-  const { network, model } = openSegmentor(join(segment, ARTIFACTS.segment.weights));
-  const predictions = join(context.output, ARTIFACTS.evaluate.predictions);
-  if (evaluation.savePredictions) mkdirSync(predictions, { recursive: true });
-  const confusion = createConfusion(dataset.classes.length);
-  const settings = { scales: evaluation.scales, flips: evaluation.flips, normalisation: normalisationOf(model.backbone) };
-  for (const [index, sample] of dataset.val.entries()) {
-    if (context.isStopping()) context.stop(`stopped after ${index} of ${dataset.val.length} images`);
-    const mask = sample.mask as string;
-    const [image, truth] = [await readImage(sample.image), await readIndexPng(mask)];
-    checkLabelMap(truth, image, dataset.classes, mask);
-    const prediction = predictImage(network, image, settings);
-    confusion.add(truth.data, prediction.data);
-    if (evaluation.savePredictions) await writeIndexPng(join(predictions, `${sample.id}.png`), prediction);
-    const meanIou = confusion.meanIou();
-    context.progress({
-      label: 'images',
-      done: index + 1,
-      total: dataset.val.length,
-      unit: 'image',
-      ...(meanIou === null ? {} : { meanIou }),
-    });
-  }
-  network.parameters.dispose();
-  const { classes } = dataset;
+  const { classes, val } = await openStageDataset(context);
+  const hasTruth = withMasks(val).length > 0;
+  if (!hasTruth) context.log(unscoredSentence(val.length), 'warning');
+  const confusion = createConfusion(classes.length);
+  if (hasTruth || evaluation.savePredictions)
+    await predictAll(join(segment, ARTIFACTS.segment.weights), { classes, val }, hasTruth ? confusion : undefined, context);
   const summary = {
-    iou: confusion.iou(),
+    iou: hasTruth ? confusion.iou() : null,
     meanIou: confusion.meanIou(),
     pixelAccuracy: confusion.pixelAccuracy(),
-    images: dataset.val.length,
+    images: val.length,
   };
   const rows = classes.map((_, truth) => Array.from(confusion.counts.subarray(truth * classes.length, (truth + 1) * classes.length)));
-  writeJsonAtomically(join(context.output, ARTIFACTS.evaluate.evaluation), { classes, confusion: rows, ...summary });
+  const record = { classes, confusion: hasTruth ? rows : null, ...summary };
+  writeJsonAtomically(join(context.output, ARTIFACTS.evaluate.evaluation), record);
   return { classes: [...classes], ...summary };
+}
+
+/** Predicts every validation image, keeps the predictions where asked for, and counts them against the masks where there are any. */
+async function predictAll(
+  weights: string,
+  { classes, val }: Pick<Dataset, 'classes' | 'val'>,
+  confusion: Confusion | undefined,
+  context: StageContext,
+): Promise<void> {
+  const { evaluation } = context.spec;
+  const { network, model } = openSegmentor(weights);
+  const predictions = join(context.output, ARTIFACTS.evaluate.predictions);
+  if (evaluation.savePredictions) mkdirSync(predictions, { recursive: true });
+  const settings = { scales: evaluation.scales, flips: evaluation.flips, normalisation: normalisationOf(model.backbone) };
+  for (const [index, { id, image: file, mask }] of val.entries()) {
+    if (context.isStopping()) context.stop(`stopped after ${index} of ${val.length} images`);
+    const image = await readImage(file);
+    const truth = confusion === undefined || mask === undefined ? undefined : await readIndexPng(mask);
+    if (truth !== undefined && mask !== undefined) checkLabelMap(truth, image, classes, mask);
+    const prediction = predictImage(network, image, settings);
+    if (truth !== undefined) confusion?.add(truth.data, prediction.data);
+    if (evaluation.savePredictions) await writeIndexPng(join(predictions, `${id}.png`), prediction);
+    const meanIou = confusion?.meanIou() ?? null;
+    context.progress({ label: 'images', done: index + 1, total: val.length, unit: 'image', ...(meanIou === null ? {} : { meanIou }) });
+  }
+  network.parameters.dispose();
 }

@@ -11,6 +11,7 @@ import { predictImage } from '../evaluation/inference.ts';
 import { readImage } from '../data/images.ts';
 import { readIndexPng } from '../data/index-png.ts';
 import { checkLabelMap } from '../data/labels.ts';
+import { withMasks } from '../data/types.ts';
 import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
 import { createSegmentor, normalisationOf } from '../model/segmentor.ts';
 import { writeSafetensors } from '../model/weights/safetensors.ts';
@@ -68,15 +69,17 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   const normalisation = normalisationOf(backbone);
   const shape: [number, number, number] = [settings.batchSize, settings.cropSize, settings.cropSize];
 
+  const masked = withMasks(dataset.val);
+  if (masked.length === 0 && settings.validateEvery > 0)
+    context.log('there are no masks of validation images: spec.segment.validateEvery has no effect');
   let validation: History<ValidationLine> | undefined;
   const validate = async (epoch: number, step: number, report: (share: number) => void): Promise<number | undefined> => {
-    if (settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
+    if (masked.length === 0 || settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
     const confusion = createConfusion(dataset.classes.length);
-    for (const [index, sample] of dataset.val.entries()) {
+    for (const [index, { image: file, mask }] of masked.entries()) {
       if (context.isStopping()) context.stop(`stopped while validating epoch ${epoch}`);
-      report(index / dataset.val.length);
-      const mask = sample.mask as string;
-      const [image, truth] = [await readImage(sample.image), await readIndexPng(mask)];
+      report(index / masked.length);
+      const [image, truth] = [await readImage(file), await readIndexPng(mask)];
       checkLabelMap(truth, image, dataset.classes, mask);
       confusion.add(truth.data, predictImage(network, image, { scales: [1], flips: false, normalisation }).data);
     }

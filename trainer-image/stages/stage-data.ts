@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { ExperimentSpec } from '../../operator/api/experiment.ts';
+import { FOLDER_NAMES, type ExperimentSpec } from '../../operator/api/experiment.ts';
 import { openDataset } from '../data/dataset.ts';
 import type { Degradation } from '../data/degrade.ts';
 import { ensureScenes } from '../data/generator/ensure-scenes.ts';
@@ -19,14 +19,7 @@ export async function openExperimentDataset(
   onScene?: (done: number, total: number) => void,
 ): Promise<Dataset> {
   if (dataset.generator === undefined) return openDataset(dataset);
-  const folder = {
-    path: await ensureScenes(dataset.generator, root, onScene),
-    images: 'JPEGImages',
-    scribbles: 'Scribbles',
-    masks: 'SegmentationClass',
-    trainSplit: 'ImageSets/Segmentation/train.txt',
-    valSplit: 'ImageSets/Segmentation/val.txt',
-  };
+  const folder = { path: await ensureScenes(dataset.generator, root, onScene), ...FOLDER_NAMES };
   return openDataset({ folder, classes: dataset.classes });
 }
 

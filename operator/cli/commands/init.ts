@@ -1,16 +1,15 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, relative, resolve } from 'node:path';
+import { FOLDER_NAMES } from '../../api/experiment.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { commandName, quote } from '../command-name.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { inspectFolder, type FolderFindings } from '../init/inspect-folder.ts';
 import { renderExperiment, type ExperimentDraft } from '../init/render-experiment.ts';
-import { classIndices, convertedFolder, describeFindings, findGaps, type Gap } from '../init/render-findings.ts';
-import { makeSplits } from '../init/splits.ts';
+import { prepareSplits, type PreparedSplits } from '../init/prepare-splits.ts';
+import { classIndices, convertedFolder, describeFindings, findGaps } from '../init/render-findings.ts';
 import { suggestSettings } from '../init/suggest-settings.ts';
 import { writeTextFile } from '../write-text-file.ts';
-
-const NEW_SPLITS = { train: 'ImageSets/Segmentation/train.txt', val: 'ImageSets/Segmentation/val.txt' };
 
 /**
  * Inspects a data folder and writes an experiment for it.
@@ -32,7 +31,7 @@ export async function initCommand(folder: string, options: { output: string; mak
   const program = commandName(process.cwd(), process.env);
   const gaps = findGaps({ ...findings, root: folder }, program);
   const command = `${program} init ${quote(folder)} --output ${quote(options.output)} --make-splits`;
-  const splits = await prepareSplits(findings, images, options.makeSplits, command);
+  const splits = await prepareSplits(findings, options.makeSplits, command);
   const draft = draftExperiment(findings, images, splits, relativePath(dirname(output), root));
   await writeTextFile(output, renderExperiment(draft));
 
@@ -40,6 +39,7 @@ export async function initCommand(folder: string, options: { output: string; mak
     ...splits.notes,
     `Wrote ${options.output}: ${draft.trainImages} training images, ${draft.settings.segmentEpochs} epochs of segment.`,
   );
+  if (!draft.hasMasks) print('No masks: the run trains and predicts, but nothing is scored. docs/data.md says what masks would add.');
   if (draft.classesAreGuessed) print('Nothing names the classes; write their names into the file.');
   const missing = [...gaps, ...splits.gaps];
   if (missing.length === 0) {
@@ -50,55 +50,12 @@ export async function initCommand(folder: string, options: { output: string; mak
   return EXIT_CODES.badInput;
 }
 
-type Images = NonNullable<FolderFindings['images']>;
-
-interface PreparedSplits {
-  readonly train: string;
-  readonly val: string;
-  readonly trainImages: number;
-  readonly notes: readonly string[];
-  readonly gaps: readonly Gap[];
-}
-
-/** Uses the lists that are there, or writes new ones when that was asked for. Existing lists are never changed. */
-async function prepareSplits(
-  { root, train, val, scribbles, masks }: FolderFindings,
-  images: Images,
-  write: boolean,
-  command: string,
-): Promise<PreparedSplits> {
-  if (train !== undefined && val !== undefined) {
-    return { train: train.path, val: val.path, trainImages: train.count, notes: [], gaps: [] };
-  }
-  const splits = makeSplits(
-    images.ids,
-    (id) => scribbles?.ids.has(id) ?? false,
-    (id) => masks?.ids.has(id) ?? false,
-  );
-  const prepared = { ...NEW_SPLITS, trainImages: splits.train.length };
-  if (!write) {
-    const existing = train?.path ?? val?.path;
-    const problem = existing === undefined ? 'no split lists' : `of the split lists only ${existing}`;
-    return { ...prepared, notes: [], gaps: [{ problem, advice: `write both: ${command} --force` }] };
-  }
-  if (splits.train.length === 0 || splits.val.length === 0) {
-    const lacking = splits.val.length === 0 ? 'no image has a mask for validation' : 'no image has a scribble to train on';
-    return { ...prepared, notes: [], gaps: [{ problem: `no splits written: ${lacking}`, advice: 'add them and run init again' }] };
-  }
-  for (const split of ['train', 'val'] as const) {
-    const file = join(root, NEW_SPLITS[split]);
-    if (existsSync(file))
-      throw new BadInputError('the split list exists; it is not overwritten. Remove it, or add the other one', { file });
-  }
-  for (const split of ['train', 'val'] as const) {
-    const file = join(root, NEW_SPLITS[split]);
-    await writeTextFile(file, `${splits[split].join('\n')}\n`);
-  }
-  const note = `Wrote ${NEW_SPLITS.train} (${splits.train.length} names) and ${NEW_SPLITS.val} (${splits.val.length} names).`;
-  return { ...prepared, notes: [note], gaps: [] };
-}
-
-function draftExperiment(findings: FolderFindings, images: Images, splits: PreparedSplits, path: string): ExperimentDraft {
+function draftExperiment(
+  findings: FolderFindings,
+  images: NonNullable<FolderFindings['images']>,
+  splits: PreparedSplits,
+  path: string,
+): ExperimentDraft {
   const { scribbles, masks, labels } = findings;
   const highest = Math.max(1, ...classIndices(scribbles), ...classIndices(masks));
   const guessed = Array.from({ length: highest + 1 }, (_, index) => (index === 0 ? 'background' : `class-${index}`));
@@ -107,11 +64,12 @@ function draftExperiment(findings: FolderFindings, images: Images, splits: Prepa
     folder: {
       path,
       images: images.path,
-      scribbles: readableFolder(scribbles, 'Scribbles'),
-      masks: readableFolder(masks, 'SegmentationClass'),
+      scribbles: readableFolder(scribbles, FOLDER_NAMES.scribbles),
+      masks: readableFolder(masks, FOLDER_NAMES.masks),
       trainSplit: splits.train,
       valSplit: splits.val,
     },
+    hasMasks: masks !== undefined,
     trainImages: splits.trainImages,
     classes: labels === undefined ? guessed : undefined,
     classesAreGuessed: labels === undefined,

@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { openDataset } from '../../../trainer-image/data/dataset.ts';
+import { withMasks } from '../../../trainer-image/data/types.ts';
 import { readingError } from '../../../trainer-image/data/file-errors.ts';
 import { findImagenetWeights } from '../../../trainer-image/model/weights/imagenet-weights.ts';
 import type { DigestCache } from '../../local/digest-cache.ts';
@@ -62,5 +63,6 @@ async function checkExperiment(file: string, withData: boolean): Promise<string>
   if (dataset.generator !== undefined) return `${dataset.generator.train} generated scenes, ${network}`;
   if (!withData) return network;
   const { train, val, classes } = await openDataset(dataset);
-  return `${train.length} training and ${val.length} validation images, ${classes.length} classes, ${network}`;
+  const unscored = withMasks(val).length === 0 ? ' (nothing will be scored: no masks)' : '';
+  return `${train.length} training and ${val.length} validation images${unscored}, ${classes.length} classes, ${network}`;
 }

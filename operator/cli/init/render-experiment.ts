@@ -12,6 +12,7 @@ export interface ExperimentDraft {
     readonly trainSplit: string;
     readonly valSplit: string;
   };
+  readonly hasMasks: boolean;
   readonly trainImages: number;
   /** Class names to write down; undefined where labels.txt names them. */
   readonly classes?: readonly string[];
@@ -22,7 +23,7 @@ export interface ExperimentDraft {
 
 /** The experiment as commented YAML. */
 export function renderExperiment(draft: ExperimentDraft): string {
-  const { folder, settings } = draft;
+  const { folder, settings, hasMasks } = draft;
   return `# Written by \`cdsp init\`. Everything left out has its default: docs/reference/experiment.md lists all settings.
 apiVersion: ${API_VERSION}
 kind: ${KIND}
@@ -39,9 +40,9 @@ spec:
       images: ${yamlText(folder.images)}
       # Index PNGs: one class number a pixel, 255 where nothing is annotated.
       scribbles: ${yamlText(folder.scribbles)}
-      # True masks; only the validation images need one.
+      # ${hasMasks ? 'True masks; only the validation images need one.' : 'True masks of the images in valSplit. None were found; with them the result is scored.'}
       masks: ${yamlText(folder.masks)}
-      trainSplit: ${yamlText(folder.trainSplit)}
+${hasMasks ? '' : '      # A list of names each. Without the first, every image with a scribble is trained on.\n'}      trainSplit: ${yamlText(folder.trainSplit)}
       valSplit: ${yamlText(folder.valSplit)}
 ${renderClasses(draft)}
   model:

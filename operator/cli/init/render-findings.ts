@@ -61,10 +61,6 @@ export function findGaps(findings: FolderFindings, program: string): Gap[] {
     gaps.push({ problem: 'no scribbles', advice: `draw some into Scribbles/; for a benchmark: ${command}` });
   }
   if (masks !== undefined) gaps.push(...conversion('masks', masks));
-  else {
-    const advice = 'put index PNGs of the validation images into SegmentationClass/; a few dozen are enough';
-    gaps.push({ problem: 'no masks to evaluate against', advice });
-  }
   const highest = Math.max(-1, ...classIndices(scribbles), ...classIndices(masks));
   if (labels !== undefined && highest >= labels.length) {
     gaps.push({

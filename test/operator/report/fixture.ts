@@ -130,6 +130,7 @@ export function completeReport(names: readonly string[] = SIX_CLASSES): ReportDa
       meanIou: iou.reduce((sum, value) => sum + value, 0) / iou.length,
       pixelAccuracy: confusion.reduce((sum, row, i) => sum + row[i], 0) / all,
     },
+    unscoredImages: null,
     counts: [
       { label: 'Training images', value: 712 },
       { label: 'Images without a scribble', value: 3 },
@@ -161,6 +162,7 @@ export function emptyReport(): ReportData {
     validation: [],
     pseudoLabel: null,
     evaluation: null,
+    unscoredImages: null,
     counts: [],
     gallery: { training: [], validation: [] },
   };

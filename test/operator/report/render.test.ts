@@ -109,4 +109,12 @@ test('before the evaluation the last validation stands in for the result', () =>
   assert.match(page, /mIoU so far, epoch 20/);
 });
 
+test('an evaluation without masks is one sentence, not empty charts', () => {
+  const page = renderReport({ ...completeReport(), evaluation: null, unscoredImages: 12, validation: [] }, ASSETS);
+  assert.match(page, 'Nothing was scored: the masks of the validation images (12) are not there.');
+  const ids = chartsIn(page).map(({ id }) => id);
+  for (const id of ['class-iou', 'confusion', 'mean-iou']) assert.not.ok(ids.includes(id), id);
+  assert.not.match(page, /<div class="cards"><\/div>/);
+});
+
 test.run();

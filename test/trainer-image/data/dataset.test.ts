@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDataset, parseLabels } from '../../../trainer-image/data/dataset.ts';
+import { withMasks } from '../../../trainer-image/data/types.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { createTestFolder, fillFolder } from './folders.ts';
 import type { TestFolder } from './folders.ts';
@@ -83,7 +84,6 @@ const refusals: Refusal[] = [
   ['the folder is missing', remove(''), '', `${SETTINGS}.path`, /does not exist/],
   ['the folder of images is missing', remove('JPEGImages'), 'JPEGImages', `${SETTINGS}.images`, /does not exist/],
   ['the folder of scribbles is missing', remove('Scribbles'), 'Scribbles', `${SETTINGS}.scribbles`, /does not exist/],
-  ['the folder of masks is missing', remove('SegmentationClass'), 'SegmentationClass', `${SETTINGS}.masks`, /does not exist/],
   ['a split list is missing', remove('ImageSets/val.txt'), 'ImageSets/val.txt', `${SETTINGS}.valSplit`, /does not exist/],
   [
     'a split list is a folder',
@@ -131,6 +131,53 @@ for (const [why, damage, file, field, message] of refusals) {
     assert.match(bad.message, message);
   });
 }
+
+const VOC_LISTS = { trainSplit: 'ImageSets/Segmentation/train.txt', valSplit: 'ImageSets/Segmentation/val.txt' };
+const ids = (samples: readonly { readonly id: string }[]) => samples.map(({ id }) => id);
+
+test('the folder of masks may be missing or empty: then no image has one', async ({ folder }) => {
+  await rm(join(folder.path, 'SegmentationClass'), { recursive: true });
+  assert.equal(withMasks((await openDataset(folder.settings)).val), []);
+  await mkdir(join(folder.path, 'SegmentationClass'));
+  const { val } = await openDataset(folder.settings);
+  assert.equal([ids(val), withMasks(val)], [['v0', 'v1'], []]);
+});
+
+test('a folder of masks under a name of one’s own must be there', async ({ folder }) => {
+  const settings = { folder: { ...folder.settings.folder!, masks: 'Segmentationclass' } };
+  const error: unknown = await openDataset(settings).catch((caught: unknown) => caught);
+  assert.instance(error, BadInputError);
+  const { file, field } = error as BadInputError;
+  assert.equal([file, field], [join(folder.path, 'Segmentationclass'), `${SETTINGS}.masks`]);
+});
+
+test('without lists every image with a scribble is trained on, in the order of the names, and there is no validation', async ({
+  folder,
+}) => {
+  await rm(join(folder.path, 'Scribbles/t1.png'));
+  await folder.writeLabels('Scribbles/no-image.png', 1, 1, [0]);
+  const { train, val } = await openDataset({ folder: { ...folder.settings.folder!, ...VOC_LISTS } });
+  assert.equal([ids(train), ids(val)], [['t0', 't2', 'v0', 'v1'], []]);
+});
+
+test('without a list for training no image of the validation split is trained on', async ({ folder }) => {
+  const { train, val } = await openDataset({ folder: { ...folder.settings.folder!, trainSplit: VOC_LISTS.trainSplit } });
+  assert.equal(
+    [ids(train), ids(val)],
+    [
+      ['t0', 't1', 't2'],
+      ['v0', 'v1'],
+    ],
+  );
+});
+
+test('without lists and without a scribble of an image’s name there is nothing to train on', async ({ folder }) => {
+  await rm(join(folder.path, 'Scribbles'), { recursive: true });
+  await folder.writeLabels('Scribbles/t0-scribble.png', 1, 1, [0]);
+  const error: unknown = await openDataset({ folder: { ...folder.settings.folder!, ...VOC_LISTS } }).catch((caught: unknown) => caught);
+  assert.instance(error, BadInputError);
+  assert.is((error as BadInputError).field, `${SETTINGS}.scribbles`);
+});
 
 test('another number of classes than labels.txt names is refused', async ({ folder }) => {
   const error: unknown = await openDataset({ ...folder.settings, classes: ['background', 'cat'] }).catch((caught: unknown) => caught);

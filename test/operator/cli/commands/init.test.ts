@@ -116,6 +116,19 @@ test('masks without scribbles are answered with synth', () =>
     assert.is(again.code, 0, again.stdout);
   }));
 
+test('without masks, --make-splits lists what is scribbled for training and what is not for validation', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    rmSync(join(folder, 'data/SegmentationClass'), { recursive: true });
+    rmSync(join(folder, 'data/Scribbles/image-3.png'));
+    const { code, stdout } = await runCli(['init', 'data', '--make-splits'], { cwd: folder });
+    assert.is(code, 0, stdout);
+    assert.match(stdout, /train\.txt \(9 names\) and ImageSets\/Segmentation\/val\.txt \(1 names\)\./);
+    assert.is(readFileSync(join(folder, 'data/ImageSets/Segmentation/val.txt'), 'utf8'), 'image-3\n');
+    const validation = await runCli(['validate', 'cdsp.yaml'], { cwd: folder });
+    assert.match(validation.stdout, /9 training and 1 validation images \(nothing will be scored: no masks\)/);
+  }));
+
 test('an existing experiment is not overwritten', () =>
   withFolder(async (folder) => {
     await writeVocFolder(join(folder, 'data'));

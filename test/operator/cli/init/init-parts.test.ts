@@ -37,7 +37,21 @@ test('only masked images are for validation, only scribbled ones for training', 
   assert.equal(train.length, 17);
 });
 
-test('without masks there is no validation', () => assert.equal(makeSplits(ids, always, () => false).val, []));
+test('without masks and with scribbles everywhere there is no validation', () =>
+  assert.equal(
+    makeSplits(ids, always, () => false),
+    { train: [...ids].sort(), val: [] },
+  ));
+
+test('without masks, images without a scribble are for validation, but no more than one in five', () => {
+  const { train, val } = makeSplits(
+    ids,
+    (id) => Number(id.slice(6)) < 10,
+    () => false,
+  );
+  assert.equal([train.length, val.length], [10, 4]);
+  assert.ok(val.every((id) => Number(id.slice(6)) >= 10));
+});
 
 test('settings fit the number of images and their size', () => {
   const cases = [
@@ -65,6 +79,7 @@ const draft = {
   name: 'x',
   folder: { path: '.', images: 'a', scribbles: 'b', masks: 'c', trainSplit: 'd', valSplit: 'e' },
   trainImages: 10,
+  hasMasks: true,
   classesAreGuessed: false,
   settings: suggestSettings(10, 100),
 };

@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { BadInputError } from '../../../trainer-image/errors.ts';
+import { FOLDER_NAMES } from '../../api/experiment.ts';
+import { writeTextFile } from '../write-text-file.ts';
+import type { FolderFindings } from './inspect-folder.ts';
+import type { Gap } from './render-findings.ts';
+import { makeSplits, type Splits } from './splits.ts';
+
+const NEW_LISTS = { train: FOLDER_NAMES.trainSplit, val: FOLDER_NAMES.valSplit };
+
+export interface PreparedSplits {
+  /** Paths for the experiment, relative to the data folder. */
+  readonly train: string;
+  readonly val: string;
+  readonly trainImages: number;
+  readonly notes: readonly string[];
+  readonly gaps: readonly Gap[];
+}
+
+/**
+ * Uses the lists that are there, or writes new ones when that was asked for. Existing lists are never changed. Without masks no list is
+ * needed: every image with a scribble is trained on.
+ * @param command how the user asks for new lists
+ * @throws BadInputError where a list would be overwritten
+ */
+export async function prepareSplits(findings: FolderFindings, write: boolean, command: string): Promise<PreparedSplits> {
+  const { root, images, train, val, scribbles, masks } = findings;
+  const paths = { train: train?.path ?? NEW_LISTS.train, val: val?.path ?? NEW_LISTS.val };
+  if (train !== undefined && val !== undefined) return { ...paths, trainImages: train.count, notes: [], gaps: [] };
+  const splits = makeSplits(
+    images?.ids ?? [],
+    (id) => scribbles?.ids.has(id) ?? false,
+    (id) => masks?.ids.has(id) ?? false,
+  );
+  if (!write && masks === undefined) return { ...paths, trainImages: train?.count ?? splits.train.length, notes: [], gaps: [] };
+  const prepared = { ...NEW_LISTS, trainImages: splits.train.length, notes: [] };
+  if (!write) {
+    const existing = train?.path ?? val?.path;
+    const problem = existing === undefined ? 'no split lists' : `of the split lists only ${existing}`;
+    return { ...prepared, gaps: [{ problem, advice: `write both: ${command} --force` }] };
+  }
+  const lacking = missingFor(splits, masks !== undefined);
+  if (lacking !== undefined)
+    return { ...prepared, gaps: [{ problem: `no splits written: ${lacking}`, advice: 'add them and run init again' }] };
+  return { ...prepared, notes: await writeLists(root, splits), gaps: [] };
+}
+
+function missingFor({ train, val }: Splits, hasMasks: boolean): string | undefined {
+  if (val.length === 0 && hasMasks) return 'no image has a mask for validation';
+  return train.length === 0 ? 'no image has a scribble to train on' : undefined;
+}
+
+/** Writes the lists that name an image. @returns what was written, for people */
+async function writeLists(root: string, splits: Splits): Promise<string[]> {
+  const names = (['train', 'val'] as const).filter((name) => splits[name].length > 0);
+  const existing = Object.values(NEW_LISTS).find((path) => existsSync(join(root, path)));
+  if (existing !== undefined) {
+    const message = 'the split list exists; it is not overwritten. Remove it, or add the other one';
+    throw new BadInputError(message, { file: join(root, existing) });
+  }
+  for (const name of names) await writeTextFile(join(root, NEW_LISTS[name]), `${splits[name].join('\n')}\n`);
+  return [`Wrote ${names.map((name) => `${NEW_LISTS[name]} (${splits[name].length} names)`).join(' and ')}.`];
+}
