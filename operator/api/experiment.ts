@@ -128,6 +128,9 @@ function trainingSettings(defaults: {
       .default(defaults.learningRate)
       .describe('Base rate; linear warm-up from 0, then cosine to 0, set at every step.'),
     warmupEpochs: z.number().min(0).default(defaults.warmupEpochs).describe('Epochs of linear warm-up.'),
+    headRateFactor: positive()
+      .default(1)
+      .describe('How many times faster than the backbone the layers that start from random values learn; DeepLab’s own training takes 10.'),
     momentum: z.number().min(0).lt(1).default(0.9).describe('Momentum of SGD.'),
     weightDecay: z.number().min(0).default(5e-4).describe('L2 weight decay.'),
     freezeBatchNorm: z

@@ -8,6 +8,11 @@ type Layout = 'conv' | 'depthwise' | 'linear' | 'plain';
 /** The scope in which networks declare their backbone. */
 const BACKBONE_PREFIX = 'backbone.';
 
+/** Whether a parameter belongs to the backbone, whose weights may be pretrained, and not to a head or LoRM. */
+export function isBackboneParameter(name: string): boolean {
+  return name.startsWith(BACKBONE_PREFIX);
+}
+
 interface Entry {
   readonly variable: Variable;
   readonly layout: Layout;
@@ -128,7 +133,7 @@ export class ParameterStore {
 
   /** The variables that training changes, by name; `frozenBatchNorm` leaves out scale and offset of the backbone's batch norms. */
   trainable({ frozenBatchNorm = false } = {}): Map<string, Variable> {
-    const isFrozen = (name: string, entry: Entry) => frozenBatchNorm && entry.isBatchNorm && name.startsWith(BACKBONE_PREFIX);
+    const isFrozen = (name: string, entry: Entry) => frozenBatchNorm && entry.isBatchNorm && isBackboneParameter(name);
     const chosen = [...this.#entries].filter(([name, entry]) => entry.variable.trainable && !isFrozen(name, entry));
     return new Map(chosen.map(([name, { variable }]) => [name, variable]));
   }

@@ -4,13 +4,15 @@ import type { NamedArrays } from '../model/weights/elements.ts';
 export interface SgdSettings {
   readonly momentum: number;
   readonly weightDecay: number;
+  /** How many times faster than the rate a parameter learns; 1 where left out. */
+  readonly rateFactor?: (name: string) => number;
 }
 
 const T = attribute.float32('T');
 
 /**
  * Stochastic gradient descent with momentum and L2 weight decay, PyTorch's form: v ← μ v + (g + λ w); w ← w − rate · v, v = g + λ w at
- * the first step. The many small vectors (batch norm, biases) are updated as one long vector, which saves hundreds of kernels.
+ * the first step. The many small vectors (batch norm, biases) are updated as one long vector for each rate, which saves hundreds of kernels.
  */
 export class Sgd {
   readonly #settings: SgdSettings;
@@ -25,14 +27,16 @@ export class Sgd {
 
   /** One step; `gradients` by parameter name (parameters without one stay as they are). */
   step(gradients: ReadonlyMap<string, Tensor>, rate: number): void {
-    const vectors: string[] = [];
+    const { rateFactor = () => 1 } = this.#settings;
+    const vectors = new Map<number, string[]>();
     for (const [name, variable] of this.#parameters) {
       const gradient = gradients.get(name);
       if (gradient === undefined) continue;
-      if (variable.rank === 1) vectors.push(name);
-      else this.#assign(name, ...this.#update(variable, gradient, this.#velocity.get(name)!, rate));
+      const ownRate = rate * rateFactor(name);
+      if (variable.rank === 1) vectors.set(ownRate, [...(vectors.get(ownRate) ?? []), name]);
+      else this.#assign(name, ...this.#update(variable, gradient, this.#velocity.get(name)!, ownRate));
     }
-    if (vectors.length > 0) this.#stepVectors(vectors, gradients, rate);
+    for (const [ownRate, names] of vectors) this.#stepVectors(names, gradients, ownRate);
   }
 
   #update(weight: Tensor, gradient: Tensor, velocity: Tensor, rate: number): [Tensor, Tensor] {

@@ -3,7 +3,7 @@ import type { TrainingSettings } from '../../operator/api/experiment.ts';
 import type { TrainingBatch, TrainingLoader } from '../data/loader.ts';
 import { BadInputError } from '../errors.ts';
 import type { Mode } from '../model/layers.ts';
-import type { ParameterStore } from '../model/parameters.ts';
+import { isBackboneParameter, type ParameterStore } from '../model/parameters.ts';
 import type { StageContext } from '../stages/stage-context.ts';
 import { tf, type Scalar, type Tensor, type Variable } from '../tf.ts';
 import { removeCheckpoints, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
@@ -116,7 +116,8 @@ export function trainStep(
 export async function train(task: TrainingTask, context: StageContext): Promise<TrainingResult> {
   const { settings, parameters } = task;
   const trainable = parameters.trainable({ frozenBatchNorm: settings.freezeBatchNorm });
-  const optimizer = new Sgd(trainable, settings);
+  const rateFactor = (name: string) => (isBackboneParameter(name) ? 1 : settings.headRateFactor);
+  const optimizer = new Sgd(trainable, { ...settings, rateFactor });
   const checkpointFolder = join(context.output, task.files.checkpoint);
   const startStep = restoreCheckpoint(checkpointFolder, parameters, optimizer, (message) => context.log(message, 'warning'));
   if (startStep > 0) context.log(`resumes at step ${startStep}`);

@@ -42,6 +42,19 @@ test('several steps at several rates give what the written-out update gives', ()
   for (const [name, expected] of naive(steps)) assertNear(parameters.get(name)!.dataSync(), expected, name, 1e-6);
 });
 
+test('parameters with a factor of their own take steps larger by that factor', () => {
+  const factors: Record<string, number> = { kernel: 10, offset: 10 };
+  const rateFactor = (name: string) => factors[name] ?? 1;
+  const [parameters, slow, fast] = [makeParameters(), makeParameters(), makeParameters()];
+  const optimizers = [new Sgd(parameters, { ...SETTINGS, rateFactor }), new Sgd(slow, SETTINGS), new Sgd(fast, SETTINGS)];
+  RATES.forEach((rate, step) => {
+    [rate, rate, 10 * rate].forEach((own, i) => optimizers[i].step(makeGradients(step), own));
+  });
+  for (const [name, values] of valuesOf(parameters)) {
+    assertNear(values, valuesOf(name in factors ? fast : slow).get(name)!, name, 1e-6);
+  }
+});
+
 test('a parameter without a gradient stays as it is, weight decay included', () => {
   const parameters = makeParameters();
   const optimizer = new Sgd(parameters, SETTINGS);
