@@ -4,7 +4,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Manifest, StageInput, StageMetrics } from '../operator/api/stage-contract.ts';
 import { ARTIFACTS } from './artifacts.ts';
-import { writeJsonAtomically } from './stages/write-json.ts';
+import { writeJson } from './json-file.ts';
 import { TRAINER_VERSION } from './version.ts';
 
 /** Working time of earlier attempts, kept beside the artifacts until the manifest holds it. */
@@ -20,7 +20,7 @@ export function earlierSeconds(output: string): number {
 
 /** Notes the working time of an attempt that did not finish. */
 export function noteSeconds(output: string, seconds: number): void {
-  writeJsonAtomically(join(output, TIME_FILE), seconds);
+  writeJson(join(output, TIME_FILE), seconds);
 }
 
 async function sha256(file: string): Promise<string> {
@@ -50,7 +50,7 @@ export async function writeManifest(input: StageInput, metrics: StageMetrics, se
   for (const path of paths.filter((name) => !isUnfinished(name)))
     files.push({ path, size: (await stat(join(output, path))).size, sha256: await sha256(join(output, path)) });
   const manifest: Manifest = { version: 'v1', stage, key, experiment, trainer: TRAINER_VERSION, seconds, metrics, files };
-  writeJsonAtomically(join(output, ARTIFACTS.manifest), manifest);
+  writeJson(join(output, ARTIFACTS.manifest), manifest);
   await rm(checkpoint, { recursive: true, force: true });
   await rm(join(output, TIME_FILE), { force: true });
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { readingError } from '../../trainer-image/data/file-errors.ts';
-import { readJson, writeJson } from './files.ts';
+import { readJson, writeJson } from '../../trainer-image/json-file.ts';
 import { sha256OfFile } from './stage-folders.ts';
 
 /** Path → [state of the file, SHA-256 of its content]. */

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readJson, writeJson } from '../../trainer-image/json-file.ts';
 import { ExperimentSpec, STAGES } from '../api/experiment.ts';
 import type { StageName } from '../api/experiment.ts';
 import type { PreviousStage } from '../plan/forecast.ts';
 import type { Plan } from '../plan/plan.ts';
-import { readJson, writeJson } from './files.ts';
 import { readInputs, stageFolder } from './stage-folders.ts';
 
 /**

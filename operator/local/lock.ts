@@ -6,8 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { fileSystemError, makeFolder, STORAGE_FIELD } from '../../trainer-image/file-system-error.ts';
 import { BadInputError } from '../../trainer-image/errors.ts';
+import { readJson, writeJson } from '../../trainer-image/json-file.ts';
 import { EXIT } from '../api/stage-contract.ts';
-import { readJson, writeJson } from './files.ts';
 import { identifyProcess, isAlive } from './process-identity.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 

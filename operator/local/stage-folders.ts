@@ -4,11 +4,11 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ARTIFACTS } from '../../trainer-image/artifacts.ts';
+import { readJson, writeJson } from '../../trainer-image/json-file.ts';
 import type { StageName } from '../api/experiment.ts';
 import { Manifest } from '../api/stage-contract.ts';
 import type { PlannedStage } from '../plan/plan.ts';
 import type { StageInputs } from '../plan/stage-inputs.ts';
-import { readJson, writeJson } from './files.ts';
 
 /** What the stage's key was made of, beside the manifest, so that a later plan can say what changed. */
 const INPUTS_FILE = 'inputs.json';

@@ -7,6 +7,7 @@ import { readIndexPng, writeIndexPng } from '../data/index-png.ts';
 import { checkLabelMap } from '../data/labels.ts';
 import { withMasks, type Dataset } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
+import { writeJson } from '../json-file.ts';
 import { createConfusion, type Confusion } from '../evaluation/confusion.ts';
 import { predictImage } from '../evaluation/inference.ts';
 import { unscoredSentence } from '../evaluation/unscored.ts';
@@ -14,7 +15,6 @@ import { normalisationOf } from '../model/segmentor.ts';
 import { openSegmentor } from './model-metadata.ts';
 import { openStageDataset } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
-import { writeJsonAtomically } from './write-json.ts';
 
 /**
  * Stage 4: confusion matrix, IoU of each class and mIoU on the validation split. In data without masks, predictions only; what would
@@ -38,7 +38,7 @@ export async function evaluate(context: StageContext): Promise<StageMetrics> {
   };
   const rows = classes.map((_, truth) => Array.from(confusion.counts.subarray(truth * classes.length, (truth + 1) * classes.length)));
   const record = { classes, confusion: hasTruth ? rows : null, ...summary };
-  writeJsonAtomically(join(context.output, ARTIFACTS.evaluate.evaluation), record);
+  writeJson(join(context.output, ARTIFACTS.evaluate.evaluation), record);
   return { classes: [...classes], ...summary };
 }
 

@@ -6,12 +6,12 @@ import { chooseExamples } from '../data/example-choice.ts';
 import type { Sample } from '../data/types.ts';
 import { dataThreads, mapInWorkers } from '../data/worker-pool.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
+import { writeJson } from '../json-file.ts';
 import { chooseThreshold, createThresholdScores, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
 import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/worker.ts';
 import { adoptExternalLabels } from './external-labels.ts';
 import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
-import { writeJsonAtomically } from './write-json.ts';
 
 const WORKERS = dataThreads();
 /** Images with a heat map, for the report's gallery. */
@@ -30,7 +30,7 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
   const counts = { images: dataset.train.length, imagesWithoutScribble: survey.unannotated.length };
   if (context.spec.pseudoLabels.source === 'External') {
     const quality = await adoptExternalLabels(dataset, labels, context);
-    writeJsonAtomically(join(context.output, ARTIFACTS.pseudoLabel.quality), { quality, ...counts });
+    writeJson(join(context.output, ARTIFACTS.pseudoLabel.quality), { quality, ...counts });
     return { ...counts, meanIou: quality?.external ?? null };
   }
 
@@ -59,7 +59,7 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
   for (const sample of dataset.train.filter(({ id }) => unannotated.has(id))) await source.writeUnknown(sample, labels);
   const quality = await writeLabels(annotated, activations, { ...settings, threshold: choice.threshold, examples }, context);
   source.dispose();
-  writeJsonAtomically(join(context.output, ARTIFACTS.pseudoLabel.quality), {
+  writeJson(join(context.output, ARTIFACTS.pseudoLabel.quality), {
     threshold: choice.threshold,
     candidates: choice.curve,
     quality,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fileSystemError, makeFolder } from '../../trainer-image/file-system-error.ts';
+import { fileSystemError, makeFolder } from './file-system-error.ts';
 
 /** Writes a JSON file and its folder; readers see the old content or the new, never a part. */
 export function writeJson(file: string, value: unknown): void {
