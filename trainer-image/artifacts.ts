@@ -1,6 +1,8 @@
 /** Every artifact's name, once. Paths are relative to the folder of the stage that writes it. */
 export const ARTIFACTS = {
   manifest: 'manifest.json',
+  /** What an unfinished stage goes on with; removed when it is complete. */
+  checkpoint: 'checkpoint',
   classify: {
     /** Backbone (torchvision's names under `backbone.`) and `classifier.weight`. */
     weights: 'weights.safetensors',
@@ -20,6 +22,10 @@ export const ARTIFACTS = {
     quality: 'quality.json',
     /** Activation maps of the gallery's images: <id>.png, RGB heat maps. */
     heatMaps: 'heat-maps',
+    /** In the checkpoint: counts of the images that are done, and activation maps (<id>.safetensors). */
+    thresholdTally: 'checkpoint/threshold.json',
+    labelTally: 'checkpoint/labels.json',
+    activations: 'checkpoint/activations',
   },
   segment: {
     weights: 'weights.safetensors',
@@ -33,5 +39,7 @@ export const ARTIFACTS = {
     evaluation: 'evaluation.json',
     /** <id>.png palette PNGs. */
     predictions: 'predictions',
+    /** In the checkpoint: counts of the images that are done. */
+    tally: 'checkpoint/evaluation.json',
   },
 } as const;

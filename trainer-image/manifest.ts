@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import type { Manifest, StageInput, StageMetrics } from '../operator/api/stage-contract.ts';
 import { ARTIFACTS } from './artifacts.ts';
 import { writeJson } from './json-file.ts';
@@ -32,16 +32,18 @@ async function sha256(file: string): Promise<string> {
 /** What an attempt that was killed left behind while it wrote a file. */
 const isUnfinished = (name: string) => name.endsWith('.partial') || name.endsWith('.tmp');
 
+const isWithin = (folder: string, path: string) => path === folder || path.startsWith(folder + sep);
+
 /**
  * Completes a stage: lists every artifact with its size and SHA-256 and writes manifest.json by rename. Only then are the checkpoints
  * removed: killed in between, the stage goes on from them.
  */
 export async function writeManifest(input: StageInput, metrics: StageMetrics, seconds: number): Promise<void> {
   const { output, stage, key, experiment } = input;
-  const checkpoint = join(output, ARTIFACTS.segment.checkpoint);
+  const checkpoint = join(output, ARTIFACTS.checkpoint);
   const entries = await readdir(output, { recursive: true, withFileTypes: true });
   const paths = entries
-    .filter((entry) => entry.isFile() && entry.parentPath !== checkpoint)
+    .filter((entry) => entry.isFile() && !isWithin(checkpoint, entry.parentPath))
     .map((entry) => relative(output, join(entry.parentPath, entry.name)))
     .filter((path) => !NOT_RESULTS.has(path))
     .sort();

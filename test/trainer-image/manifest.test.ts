@@ -63,6 +63,8 @@ test('checkpoints, inputs and the noted time are no artifacts; checkpoints and t
   withFolder(async (folder) => {
     mkdirSync(join(folder, 'checkpoint'));
     writeFileSync(join(folder, 'checkpoint', 'step-000000001.safetensors'), 'state');
+    mkdirSync(join(folder, 'checkpoint', 'activations'));
+    writeFileSync(join(folder, 'checkpoint', 'activations', 'a.safetensors'), 'state');
     writeFileSync(join(folder, 'inputs.json'), '{}');
     noteSeconds(folder, 3);
     await writeManifest(inputOf(folder), {}, 4);

@@ -1,9 +1,7 @@
 import { join } from 'node:path';
-import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
 import { effectiveOutputStride } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
-import { readImage, readImageSize } from '../data/images.ts';
-import { writeIndexPng } from '../data/index-png.ts';
+import { readImage } from '../data/images.ts';
 import { createRandom } from '../data/random.ts';
 import type { Dataset, Sample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
@@ -17,8 +15,6 @@ import type { StageContext } from './stage-context.ts';
 export interface ActivationSource {
   /** Maps of the given foreground classes (1..K-1), averaged over the experiment's scales and flips. */
   activations(sample: Sample, classIndices: readonly number[]): Promise<ActivationMaps>;
-  /** Writes a pseudo-label that is 255 everywhere: nothing is known about an image without a scribble. */
-  writeUnknown(sample: Sample, labels: string): Promise<void>;
   dispose(): void;
 }
 
@@ -33,10 +29,6 @@ export function openActivationSource(dataset: Dataset, context: StageContext): A
   const settings = { scales, flips, normalisation: normalisationOf(backbone) };
   return {
     activations: async (sample, classIndices) => activationMaps(network, await readImage(sample.image), classIndices, settings),
-    writeUnknown: async (sample, labels) => {
-      const size = await readImageSize(sample.image);
-      await writeIndexPng(join(labels, `${sample.id}.png`), { ...size, data: new Uint8Array(size.width * size.height).fill(IGNORE_INDEX) });
-    },
     dispose: () => network.parameters.dispose(),
   };
 }

@@ -15,6 +15,7 @@ import { normalisationOf } from '../model/segmentor.ts';
 import { openSegmentor } from './model-metadata.ts';
 import { openStageDataset } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
+import { isWholePng, openTally } from './tally.ts';
 
 /**
  * Stage 4: confusion matrix, IoU of each class and mIoU on the validation split. In data without masks, predictions only; what would
@@ -29,7 +30,7 @@ export async function evaluate(context: StageContext): Promise<StageMetrics> {
   if (!hasTruth) context.log(unscoredSentence(val.length), 'warning');
   const confusion = createConfusion(classes.length);
   if (hasTruth || evaluation.savePredictions)
-    await predictAll(join(segment, ARTIFACTS.segment.weights), { classes, val }, hasTruth ? confusion : undefined, context);
+    await predictAll(join(segment, ARTIFACTS.segment.weights), { classes, val }, confusion, context);
   const summary = {
     iou: hasTruth ? confusion.iou() : null,
     meanIou: confusion.meanIou(),
@@ -42,28 +43,33 @@ export async function evaluate(context: StageContext): Promise<StageMetrics> {
   return { classes: [...classes], ...summary };
 }
 
-/** Predicts every validation image, keeps the predictions where asked for, and counts them against the masks where there are any. */
+/** Predicts the validation images that are not done yet, keeps the predictions where asked for, and counts them against the masks. */
 async function predictAll(
   weights: string,
   { classes, val }: Pick<Dataset, 'classes' | 'val'>,
-  confusion: Confusion | undefined,
+  confusion: Confusion,
   context: StageContext,
 ): Promise<void> {
   const { evaluation } = context.spec;
-  const { network, model } = openSegmentor(weights);
   const predictions = join(context.output, ARTIFACTS.evaluate.predictions);
   if (evaluation.savePredictions) mkdirSync(predictions, { recursive: true });
+  const isThere = (index: number) => !evaluation.savePredictions || isWholePng(join(predictions, `${val[index].id}.png`));
+  const tally = openTally(join(context.output, ARTIFACTS.evaluate.tally), [confusion.counts, confusion.missed], val.length, isThere);
+  if (tally.done > 0) context.log(`${tally.done} of ${val.length} images are done already`);
+  if (tally.done === val.length) return;
+  const { network, model } = openSegmentor(weights);
   const settings = { scales: evaluation.scales, flips: evaluation.flips, normalisation: normalisationOf(model.backbone) };
-  for (const [index, { id, image: file, mask }] of val.entries()) {
-    if (context.isStopping()) context.stop(`stopped after ${index} of ${val.length} images`);
+  for (const { id, image: file, mask } of val.slice(tally.done)) {
+    if (context.isStopping()) context.stop(`stopped after ${tally.done} of ${val.length} images`);
     const image = await readImage(file);
-    const truth = confusion === undefined || mask === undefined ? undefined : await readIndexPng(mask);
-    if (truth !== undefined && mask !== undefined) checkLabelMap(truth, image, classes, mask);
+    const truth = mask === undefined ? undefined : await readIndexPng(mask);
+    if (truth !== undefined) checkLabelMap(truth, image, classes, mask as string);
     const prediction = predictImage(network, image, settings);
-    if (truth !== undefined) confusion?.add(truth.data, prediction.data);
+    if (truth !== undefined) confusion.add(truth.data, prediction.data);
     if (evaluation.savePredictions) await writeIndexPng(join(predictions, `${id}.png`), prediction);
-    const meanIou = confusion?.meanIou() ?? null;
-    context.progress({ label: 'images', done: index + 1, total: val.length, unit: 'image', ...(meanIou === null ? {} : { meanIou }) });
+    tally.keep();
+    const meanIou = confusion.meanIou();
+    context.progress({ label: 'images', done: tally.done, total: val.length, unit: 'image', ...(meanIou === null ? {} : { meanIou }) });
   }
   network.parameters.dispose();
 }

@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { ARTIFACTS } from '../artifacts.ts';
 import { degradeScribble } from '../data/degrade.ts';
 import { readImageSize } from '../data/images.ts';
 import { readIndexPng, writeIndexPng } from '../data/index-png.ts';
 import { checkLabelMap } from '../data/labels.ts';
-import type { Dataset } from '../data/types.ts';
+import { withMasks, type Dataset } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { paintScribbles } from '../pseudo-labels/labels.ts';
 import { degradationOf } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
+import { isWholePng, openTally } from './tally.ts';
 
 const FIELD = 'spec.pseudoLabels.external.path';
 
@@ -28,9 +30,16 @@ export async function adoptExternalLabels(
     throw new BadInputError('the folder of external pseudo-labels does not exist', { file: folder, field: FIELD });
   const degradation = degradationOf(context.spec);
   const confusion = createConfusion(dataset.classes.length);
-  let withTruth = 0;
-  for (const [index, sample] of dataset.train.entries()) {
-    if (context.isStopping()) context.stop(`stopped after ${index} of ${dataset.train.length} labels`);
+  const { train } = dataset;
+  const isThere = (index: number) => isWholePng(join(labels, `${train[index].id}.png`));
+  const tally = openTally(
+    join(context.output, ARTIFACTS.pseudoLabel.labelTally),
+    [confusion.counts, confusion.missed],
+    train.length,
+    isThere,
+  );
+  for (const sample of train.slice(tally.done)) {
+    if (context.isStopping()) context.stop(`stopped after ${tally.done} of ${train.length} labels`);
     const file = join(folder, `${sample.id}.png`);
     if (!existsSync(file)) throw new BadInputError(`image "${sample.id}" has no external pseudo-label`, { file, field: FIELD });
     let label = await readIndexPng(file);
@@ -43,13 +52,13 @@ export async function adoptExternalLabels(
       );
     }
     if (sample.mask !== undefined) {
-      withTruth++;
       const truth = await readIndexPng(sample.mask);
       checkLabelMap(truth, label, dataset.classes, sample.mask);
       confusion.add(truth.data, label.data);
     }
     await writeIndexPng(join(labels, `${sample.id}.png`), label);
-    context.progress({ label: 'labels', done: index + 1, total: dataset.train.length, unit: 'image' });
+    tally.keep();
+    context.progress({ label: 'labels', done: tally.done, total: train.length, unit: 'image' });
   }
-  return withTruth === 0 ? null : { external: confusion.meanIou() };
+  return withMasks(train).length === 0 ? null : { external: confusion.meanIou() };
 }

@@ -1,17 +1,23 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { chooseExamples } from '../data/example-choice.ts';
-import type { Sample } from '../data/types.ts';
+import { readImageSize } from '../data/images.ts';
+import { writeIndexPng } from '../data/index-png.ts';
+import { withMasks, type Dataset, type Sample } from '../data/types.ts';
 import { dataThreads, mapInWorkers } from '../data/worker-pool.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { writeJson } from '../json-file.ts';
 import { chooseThreshold, createThresholdScores, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
 import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/worker.ts';
+import { openActivationStore } from './activation-store.ts';
+import type { ActivationSource } from './activations.ts';
 import { adoptExternalLabels } from './external-labels.ts';
 import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
+import { isWholePng, openTally } from './tally.ts';
 
 const WORKERS = dataThreads();
 /** Images with a heat map, for the report's gallery. */
@@ -34,9 +40,6 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
     return { ...counts, meanIou: quality?.external ?? null };
   }
 
-  const started = performance.now();
-  const { openActivationSource } = await import('./activations.ts');
-  const source = openActivationSource(dataset, context);
   const unannotated = new Set(survey.unannotated);
   const annotated = dataset.train.filter(({ id }) => !unannotated.has(id));
   const classesOf = (id: string) =>
@@ -48,17 +51,17 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
     labels,
     heatMaps,
   };
-  const activations = cachedActivations((sample) => source.activations(sample, classesOf(sample.id)));
-  const choice = await thresholdFor(annotated, activations, settings, context);
-  const examples = new Set(
-    chooseExamples(
-      annotated.map(({ id }) => ({ id, classes: classesOf(id) })),
-      EXAMPLES,
-    ),
+  await writeUnknownLabels(
+    dataset.train.filter(({ id }) => unannotated.has(id)),
+    labels,
+    context,
   );
-  for (const sample of dataset.train.filter(({ id }) => unannotated.has(id))) await source.writeUnknown(sample, labels);
-  const quality = await writeLabels(annotated, activations, { ...settings, threshold: choice.threshold, examples }, context);
-  source.dispose();
+  const { activations, dispose } = activationReader(dataset, classesOf, context);
+  const choice = await thresholdFor(annotated, activations, settings, context);
+  const candidates = annotated.map(({ id }) => ({ id, classes: classesOf(id) }));
+  const examples = new Set(chooseExamples(candidates, EXAMPLES));
+  const { quality, seconds } = await writeLabels(annotated, activations, { ...settings, threshold: choice.threshold, examples }, context);
+  dispose();
   writeJson(join(context.output, ARTIFACTS.pseudoLabel.quality), {
     threshold: choice.threshold,
     candidates: choice.curve,
@@ -70,42 +73,57 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
     threshold: choice.threshold,
     agreement: choice.agreement,
     meanIou: Object.values(quality ?? {}).at(-1) ?? null,
-    secondsPerImage: (performance.now() - started) / 1000 / Math.max(1, annotated.length),
+    secondsPerImage: (choice.seconds + seconds) / Math.max(1, annotated.length),
   };
 }
 
-/** Bytes of activation maps that are kept between choosing the threshold and labelling; the rest is computed again. */
-const CACHE_BYTES = 2 ** 30;
+/** Writes labels that are 255 everywhere: nothing is known about an image without a scribble. */
+async function writeUnknownLabels(samples: readonly Sample[], labels: string, context: StageContext): Promise<void> {
+  for (const { id, image } of samples) {
+    if (context.isStopping()) context.stop('stopped while writing the labels of images without a scribble');
+    const { width, height } = await readImageSize(image);
+    await writeIndexPng(join(labels, `${id}.png`), { width, height, data: new Uint8Array(width * height).fill(IGNORE_INDEX) });
+  }
+}
 
-function cachedActivations(compute: (sample: Sample) => Promise<ActivationMaps>): (sample: Sample) => Promise<ActivationMaps> {
-  const cache = new Map<string, ActivationMaps>();
-  let bytes = 0;
-  return async (sample) => {
-    const known = cache.get(sample.id);
+type ReadActivations = (sample: Sample) => Promise<ActivationMaps>;
+
+/**
+ * Activation maps as they are asked for: from disk where they are needed twice and there already, else from the classifier, which is
+ * opened for the first one.
+ */
+function activationReader(dataset: Dataset, classesOf: (id: string) => number[], context: StageContext) {
+  const isChosen = context.spec.pseudoLabels.backgroundThreshold === undefined;
+  const store = isChosen ? openActivationStore(join(context.output, ARTIFACTS.pseudoLabel.activations)) : undefined;
+  let source: ActivationSource | undefined;
+  const activations: ReadActivations = async (sample) => {
+    const classIndices = classesOf(sample.id);
+    const known = store?.read(sample.id, classIndices);
     if (known !== undefined) return known;
-    const maps = await compute(sample);
-    bytes += maps.planes.reduce((sum, plane) => sum + plane.byteLength, 0);
-    if (bytes <= CACHE_BYTES) cache.set(sample.id, maps);
+    source ??= (await import('./activations.ts')).openActivationSource(dataset, context);
+    const maps = await source.activations(sample, classIndices);
+    store?.write(sample.id, maps);
     return maps;
   };
+  return { activations, dispose: () => source?.dispose() };
 }
 
 /** The background threshold: given, or the candidate that agrees best with the scribbles. */
 async function thresholdFor(
   samples: readonly Sample[],
-  activations: (sample: Sample) => Promise<ActivationMaps>,
+  activations: ReadActivations,
   settings: PseudoLabelContext,
   context: StageContext,
-): Promise<Pick<ThresholdChoice, 'threshold' | 'agreement' | 'curve'>> {
+): Promise<Pick<ThresholdChoice, 'threshold' | 'agreement' | 'curve'> & { readonly seconds: number }> {
   const { backgroundThreshold, thresholdCandidates } = context.spec.pseudoLabels;
-  if (backgroundThreshold !== undefined) return { threshold: backgroundThreshold, agreement: null, curve: [] };
+  if (backgroundThreshold !== undefined) return { threshold: backgroundThreshold, agreement: null, curve: [], seconds: 0 };
   const scores = createThresholdScores(thresholdCandidates, settings.classes.length);
-  let done = 0;
+  const tally = openTally(join(context.output, ARTIFACTS.pseudoLabel.thresholdTally), scores.counts, samples.length);
   const stopIfAsked = () => {
-    if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${done} of ${samples.length} images`);
+    if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${tally.done} of ${samples.length} images`);
   };
   async function* tasks(): AsyncGenerator<ScoreTask> {
-    for (const sample of samples) {
+    for (const sample of samples.slice(tally.done)) {
       stopIfAsked(); // results may be many images behind
       yield { sample, activations: await activations(sample) };
     }
@@ -113,12 +131,13 @@ async function thresholdFor(
   const setup = { module: WORKER_MODULE, job: 'scoreThresholds', context: settings };
   for await (const counts of mapInWorkers<ScoreTask, readonly Float64Array[]>(setup, tasks(), WORKERS, AHEAD)) {
     scores.merge(counts);
+    tally.keep();
     stopIfAsked();
-    context.progress({ label: 'threshold', done: ++done, total: 2 * samples.length, unit: 'image' });
+    context.progress({ label: 'threshold', done: tally.done, total: 2 * samples.length, unit: 'image' });
   }
   const choice = chooseThreshold(scores);
   context.log(`background threshold ${choice.threshold}, chosen on the scribbles`);
-  return choice;
+  return { ...choice, seconds: tally.seconds };
 }
 
 interface LabelSettings extends PseudoLabelContext {
@@ -132,35 +151,41 @@ type LabelQuality = Readonly<Record<string, number | null>>;
 /** Writes the labels; returns their mIoU against the training masks, null without any mask. The last entry is that of the written ones. */
 async function writeLabels(
   samples: readonly Sample[],
-  activations: (sample: Sample) => Promise<ActivationMaps>,
+  activations: ReadActivations,
   { threshold, examples, ...settings }: LabelSettings,
   context: StageContext,
-): Promise<LabelQuality | null> {
-  let [done, withTruth] = [0, 0];
+): Promise<{ quality: LabelQuality | null; seconds: number }> {
+  const [plain, final] = [createConfusion(settings.classes.length), createConfusion(settings.classes.length)];
+  const isThere = (index: number) => {
+    const { id } = samples[index];
+    return isWholePng(join(settings.labels, `${id}.png`)) && (!examples.has(id) || isWholePng(join(settings.heatMaps, `${id}.png`)));
+  };
+  const countsOf = [plain, final].flatMap(({ counts, missed }) => [counts, missed]);
+  const tally = openTally(join(context.output, ARTIFACTS.pseudoLabel.labelTally), countsOf, samples.length, isThere);
+  if (tally.done > 0) context.log(`${tally.done} of ${samples.length} labels are there already`);
   const stopIfAsked = () => {
-    if (context.isStopping()) context.stop(`stopped after ${done} of ${samples.length} labels`);
+    if (context.isStopping()) context.stop(`stopped after ${tally.done} of ${samples.length} labels`);
   };
   async function* tasks(): AsyncGenerator<LabelTask> {
-    for (const sample of samples) {
+    for (const sample of samples.slice(tally.done)) {
       stopIfAsked();
       yield { sample, activations: await activations(sample), threshold, heatMap: examples.has(sample.id) };
     }
   }
-  const [plain, final] = [createConfusion(settings.classes.length), createConfusion(settings.classes.length)];
   const { backgroundThreshold, refinement, paintScribbles } = context.spec.pseudoLabels;
   const first = backgroundThreshold === undefined ? samples.length : 0;
   const setup = { module: WORKER_MODULE, job: 'makePseudoLabel', context: settings };
   for await (const { quality } of mapInWorkers<LabelTask, LabelResult>(setup, tasks(), WORKERS, AHEAD)) {
-    done++;
     if (quality !== undefined) {
-      withTruth++;
       plain.merge(quality.plain);
       final.merge(quality.final);
     }
+    tally.keep();
     stopIfAsked();
-    context.progress({ label: 'labels', done: first + done, total: first + samples.length, unit: 'image' });
+    context.progress({ label: 'labels', done: first + tally.done, total: first + samples.length, unit: 'image' });
   }
-  if (withTruth === 0) return null;
+  const { seconds } = tally;
+  if (withMasks(samples).length === 0) return { quality: null, seconds };
   const change = refinement.method !== 'None' ? 'refined' : paintScribbles ? 'painted' : undefined;
-  return { plain: plain.meanIou(), ...(change === undefined ? {} : { [change]: final.meanIou() }) };
+  return { quality: { plain: plain.meanIou(), ...(change === undefined ? {} : { [change]: final.meanIou() }) }, seconds };
 }

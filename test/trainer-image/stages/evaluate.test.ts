@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { StageEvent } from '../../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../../../trainer-image/artifacts.ts';
 import { createRandom } from '../../../trainer-image/data/random.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
@@ -10,6 +11,7 @@ import { createSegmentor } from '../../../trainer-image/model/segmentor.ts';
 import { writeSafetensors } from '../../../trainer-image/model/weights/safetensors.ts';
 import { evaluate } from '../../../trainer-image/stages/evaluate.ts';
 import { modelMetadata } from '../../../trainer-image/stages/model-metadata.ts';
+import { Interrupted } from '../../../trainer-image/stages/stage-context.ts';
 import { withFolder } from '../../operator/local/temporary-folder.ts';
 import { createTestFolder, fillFolder, type TestFolder } from '../data/folders.ts';
 import { makeContext, refusal } from './contexts.ts';
@@ -32,11 +34,12 @@ function writeSegmentor(folder: string): string {
   return folder;
 }
 
-const stage = (root: string, { settings }: TestFolder, evaluation = {}) =>
+const stage = (root: string, { settings }: TestFolder, evaluation = {}, isStopping?: () => boolean) =>
   makeContext(root, {
     stage: 'evaluate',
     spec: { dataset: settings, evaluation },
     upstream: { segment: writeSegmentor(join(root, 'segment')) },
+    isStopping,
   });
 
 const readEvaluation = (output: string): unknown => JSON.parse(readFileSync(join(output, ARTIFACTS.evaluate.evaluation), 'utf8'));
@@ -73,6 +76,30 @@ test('a validation split of which some masks are missing is bad input that names
     const error = await refusal(evaluate(stage(root, folder).context));
     assert.instance(error, BadInputError);
     assert.match((error as BadInputError).file ?? '', /SegmentationClass\/v1\.png$/);
+  }));
+
+test('told to stop, it goes on with the next image and measures the same; a prediction that was lost makes it begin anew', ({ folder }) =>
+  withFolder(async (root) => {
+    const images = (events: readonly StageEvent[]) => events.flatMap((event) => (event.type === 'progress' ? [event.done] : []));
+    const whole = stage(join(root, 'whole'), folder);
+    const metrics = await evaluate(whole.context);
+    assert.equal(images(whole.events), [1, 2, 3]);
+
+    const parts = join(root, 'parts');
+    let asked = 0;
+    const first = stage(parts, folder, {}, () => ++asked === 3);
+    const error = await refusal(evaluate(first.context));
+    assert.instance(error, Interrupted);
+    assert.is(error.message, 'stopped after 2 of 3 images');
+    const second = stage(parts, folder);
+    assert.equal(await evaluate(second.context), metrics);
+    assert.equal(images(second.events), [3]);
+    assert.equal(readEvaluation(second.output), readEvaluation(whole.output));
+
+    writeFileSync(join(second.output, ARTIFACTS.evaluate.predictions, 'v0.png'), '');
+    const third = stage(parts, folder);
+    assert.equal(await evaluate(third.context), metrics);
+    assert.equal(images(third.events), [1, 2, 3]);
   }));
 
 test.run();
