@@ -5,7 +5,8 @@ import type { Degradation } from './degrade.ts';
 import { readImageSize } from './images.ts';
 import { readIndexPng } from './index-png.ts';
 import { checkLabelMap, countLabels, imageLevelLabels } from './labels.ts';
-import type { Dataset } from './types.ts';
+import type { Dataset, Sample } from './types.ts';
+import { dataThreads, mapInWorkers } from './worker-pool.ts';
 
 /** What the scribbles of the training split say. */
 export interface ScribbleSurvey {
@@ -17,32 +18,70 @@ export interface ScribbleSurvey {
   readonly unannotated: readonly string[];
 }
 
+/** What a thread needs to know beside the image. */
+interface SurveyContext {
+  readonly classes: readonly string[];
+  readonly degradation?: Degradation & { readonly seed: number };
+}
+
+interface ImageSurvey {
+  /** Classes in the scribble before any degradation, background included. */
+  readonly occurring: readonly number[];
+  readonly imageLabels: Float32Array;
+  readonly annotated: number;
+  readonly pixels: number;
+}
+
+/** Below this many images, starting threads takes longer than reading. */
+const FEW = 64;
+
+/** Reads and checks the scribble of one image; a job of worker threads. @throws BadInputError as surveyScribbles does */
+export async function surveyImage(sample: Sample, { classes, degradation }: SurveyContext): Promise<ImageSurvey> {
+  if (sample.scribble === undefined) throw new BadInputError(`image "${sample.id}" has no scribble`, { file: sample.image });
+  const original = await readIndexPng(sample.scribble);
+  checkLabelMap(original, await readImageSize(sample.image), classes, sample.scribble);
+  const counts = countLabels(original);
+  const scribble = degradation === undefined ? original : degradeScribble(original, degradation, degradation.seed, sample.id);
+  return {
+    occurring: classes.flatMap((_, index) => (counts[index] > 0 ? [index] : [])),
+    imageLabels: imageLevelLabels(scribble, classes.length),
+    annotated: scribble.data.length - countLabels(scribble)[IGNORE_INDEX],
+    pixels: scribble.data.length,
+  };
+}
+
+/** The surveys of all images, in their order. */
+async function* surveyImages(samples: readonly Sample[], context: SurveyContext): AsyncGenerator<ImageSurvey, void, undefined> {
+  if (samples.length < FEW) for (const sample of samples) yield await surveyImage(sample, context);
+  else yield* mapInWorkers<Sample, ImageSurvey>({ module: import.meta.url, job: surveyImage.name, context }, samples, dataThreads());
+}
+
 /**
  * Reads every scribble of the training split, once, and checks it against its image and the class list.
  * @param degradation applied first: the survey is about what training will see
+ * @param onImage called after each image; what it throws ends the survey
  * @throws BadInputError for unreadable scribbles or images, sizes that differ, classes that do not exist, and foreground
  *   classes that occur in no scribble (before degradation)
  */
-export async function surveyScribbles(dataset: Dataset, degradation?: Degradation & { readonly seed: number }): Promise<ScribbleSurvey> {
+export async function surveyScribbles(
+  { train, classes }: Dataset,
+  degradation?: SurveyContext['degradation'],
+  onImage: (done: number, total: number) => void = () => {},
+): Promise<ScribbleSurvey> {
   const imageLabels = new Map<string, Float32Array>();
-  const occursAtAll = new Array<boolean>(dataset.classes.length).fill(false);
+  const occurring = new Set<number>();
   const unannotated: string[] = [];
   let [scribbled, pixels] = [0, 0];
-  for (const sample of dataset.train) {
-    if (sample.scribble === undefined) throw new BadInputError(`image "${sample.id}" has no scribble`, { file: sample.image });
-    const original = await readIndexPng(sample.scribble);
-    checkLabelMap(original, await readImageSize(sample.image), dataset.classes, sample.scribble);
-    countLabels(original).forEach((count, value) => {
-      if (count > 0 && value < occursAtAll.length) occursAtAll[value] = true;
-    });
-    const scribble = degradation === undefined ? original : degradeScribble(original, degradation, degradation.seed, sample.id);
-    const annotated = scribble.data.length - countLabels(scribble)[IGNORE_INDEX];
-    if (annotated === 0) unannotated.push(sample.id);
-    scribbled += annotated;
-    pixels += scribble.data.length;
-    imageLabels.set(sample.id, imageLevelLabels(scribble, dataset.classes.length));
+  for await (const survey of surveyImages(train, { classes, degradation })) {
+    const { id } = train[imageLabels.size];
+    for (const index of survey.occurring) occurring.add(index);
+    if (survey.annotated === 0) unannotated.push(id);
+    scribbled += survey.annotated;
+    pixels += survey.pixels;
+    imageLabels.set(id, survey.imageLabels);
+    onImage(imageLabels.size, train.length);
   }
-  const absent = dataset.classes.filter((_, k) => k > 0 && !occursAtAll[k]);
+  const absent = classes.filter((_, k) => k > 0 && !occurring.has(k));
   if (absent.length > 0) {
     const message = `no training image has a scribble of ${absent.map((name) => `"${name}"`).join(', ')}; scribble some or take the class off the list`;
     throw new BadInputError(message, { field: 'spec.dataset.classes' });

@@ -37,9 +37,18 @@ export function degradationOf(spec: ExperimentSpec): (Degradation & { seed: numb
   return shrink === 0 && drop === 0 ? undefined : { shrink, drop, seed: spec.seed };
 }
 
-/** Surveys the scribbles and says what a person should know about them. */
+/** From this many training images on, looking at the scribbles takes long enough to be shown. */
+const MANY = 500;
+
+/**
+ * Surveys the scribbles and says what a person should know about them.
+ * @throws Interrupted when the stage is told to stop meanwhile; BadInputError as surveyScribbles does
+ */
 export async function surveyStageScribbles(dataset: Dataset, context: StageContext): Promise<ScribbleSurvey> {
-  const survey = await surveyScribbles(dataset, degradationOf(context.spec));
+  const survey = await surveyScribbles(dataset, degradationOf(context.spec), (done, total) => {
+    if (context.isStopping()) context.stop(`stopped after looking at ${done} of ${total} scribbles`);
+    if (total >= MANY) context.progress({ label: 'scribbles', done, total, unit: 'image' });
+  });
   const share = (100 * survey.annotatedShare).toFixed(2);
   context.log(`${dataset.train.length} training images, ${share} % of their pixels scribbled, ${dataset.classes.length} classes`);
   if (survey.unannotated.length > 0) {

@@ -67,8 +67,14 @@ test('told to stop, it computes no activation more, however far the labels are b
         [undefined, 'stopped while choosing the threshold, after 0 of 3 images'],
       ] as const) {
         let asked = 0;
+        const afterSurvey = 3 + 2;
         const spec = { dataset: folder.settings, model, pseudoLabels: { scales: [1], flips: false, backgroundThreshold } };
-        const { context } = makeContext(root, { stage: 'pseudo-label', spec, upstream: { classify }, isStopping: () => ++asked === 2 });
+        const { context } = makeContext(root, {
+          stage: 'pseudo-label',
+          spec,
+          upstream: { classify },
+          isStopping: () => ++asked === afterSurvey,
+        });
         const error = await refusal(pseudoLabel(context));
         assert.instance(error, Interrupted);
         assert.is(error.message, message);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openStageDataset } from '../../../trainer-image/stages/stage-data.ts';
+import { openStageDataset, surveyStageScribbles } from '../../../trainer-image/stages/stage-data.ts';
 import { Interrupted } from '../../../trainer-image/stages/stage-context.ts';
 import { withFolder } from '../../operator/local/temporary-folder.ts';
 import { makeContext, refusal } from './contexts.ts';
@@ -29,6 +29,37 @@ test('a stage that is told to stop while it makes scenes does so at the next one
     assert.instance(error, Interrupted);
     assert.is(error.message, 'stopped after 2 of 5 scenes');
     assert.equal(existsSync(join(root, 'data')) ? readdirSync(join(root, 'data')) : [], []);
+  }));
+
+/** A split of many images that are all the same few. */
+async function manyImages(root: string, images: number) {
+  const { train, ...dataset } = await openStageDataset(
+    makeContext(root, { stage: 'classify', spec: { dataset: { generator: { train: 5, val: 1, size: 48 } } } }).context,
+  );
+  return { ...dataset, train: Array.from({ length: images }, (_, index) => ({ ...train[index % train.length], id: `${index}` })) };
+}
+
+test('looking at many scribbles is shown, at few not', () =>
+  withFolder(async (root) => {
+    for (const [images, shown] of [
+      [20, 0],
+      [500, 500],
+    ]) {
+      const { context, events } = makeContext(root, { stage: 'classify', spec });
+      await surveyStageScribbles(await manyImages(root, images), context);
+      const progress = events.flatMap((event) => (event.type === 'progress' ? [event] : []));
+      assert.is(progress.length, shown);
+      if (shown > 0) assert.equal(progress.at(-1), { type: 'progress', label: 'scribbles', done: 500, total: 500, unit: 'image' });
+    }
+  }));
+
+test('a stage that is told to stop while it looks at the scribbles does so at the next one', () =>
+  withFolder(async (root) => {
+    let asked = 0;
+    const { context } = makeContext(root, { stage: 'classify', spec, isStopping: () => ++asked === 3 });
+    const error = await refusal(surveyStageScribbles(await manyImages(root, 100), context));
+    assert.instance(error, Interrupted);
+    assert.is(error.message, 'stopped after looking at 3 of 100 scribbles');
   }));
 
 test.run();
