@@ -32,8 +32,8 @@ interface ImageSurvey {
   readonly pixels: number;
 }
 
-/** Below this many images, starting threads takes longer than reading. */
-const FEW = 64;
+/** Below this many images, starting threads takes about as long as reading. */
+const FEW = 500;
 
 /** Reads and checks the scribble of one image; a job of worker threads. @throws BadInputError as surveyScribbles does */
 export async function surveyImage(sample: Sample, { classes, degradation }: SurveyContext): Promise<ImageSurvey> {
