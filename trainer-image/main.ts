@@ -10,10 +10,15 @@ import { BadInputError, UnavailableError } from './errors.ts';
 import { fileSystemError } from './file-system-error.ts';
 import { earlierSeconds, noteSeconds, writeManifest } from './manifest.ts';
 import { createStageContext, Interrupted, type StageContext } from './stages/stage-context.ts';
+import { TENSORFLOW_WARNING } from './tensorflow-package.ts';
 
 function emit(event: StageEvent): void {
   process.stdout.write(`${JSON.stringify(event)}\n`);
 }
+
+process.on('warning', ({ name, message }) => {
+  if (name === TENSORFLOW_WARNING) emit({ type: 'log', level: 'warning', message });
+});
 
 /** Each stage loads what it needs: pseudo-labels of another method need no TensorFlow. */
 const STAGE_FUNCTIONS: Record<StageName, () => Promise<(context: StageContext) => Promise<StageMetrics>>> = {

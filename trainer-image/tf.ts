@@ -1,12 +1,10 @@
-import { globSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type * as Tensorflow from '@tensorflow/tfjs-node';
-import { UnavailableError } from './errors.ts';
+import { chooseTensorflow, TENSORFLOW_WARNING } from './tensorflow-package.ts';
 
 /**
- * The only import of TensorFlow. The -gpu package comes first and the CPU package stands in where it (or its library) is
- * missing, so GPU and CPU share one code path. Besides the public API, `execute` reaches TensorFlow's own kernels, which
+ * The only import of TensorFlow. The -gpu package comes first and the CPU package stands in where it is missing or its library
+ * cannot be loaded, with a warning of the process, so GPU and CPU share one code path. Besides the public API, `execute` reaches TensorFlow's own kernels, which
  * are much faster than what tfjs composes from small ones (docs/decisions/direct-kernels.md).
  */
 export type Tensor = Tensorflow.Tensor;
@@ -17,16 +15,6 @@ export type Scalar = Tensorflow.Scalar;
 
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 
-/** Whether a package has its compiled addon. Importing one without it would register its kernels before it fails. */
-function hasAddon(name: string): boolean {
-  try {
-    const folder = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
-    return globSync(join(folder, 'lib', 'napi-v*', 'tfjs_binding.node')).length > 0;
-  } catch {
-    return false;
-  }
-}
-
 /** tfjs-node 4.22 calls two helpers that Node 23 removed from node:util; they are given back before it loads. */
 function restoreUtilHelpers(): void {
   const util = createRequire(import.meta.url)('node:util') as Record<string, unknown>;
@@ -35,9 +23,9 @@ function restoreUtilHelpers(): void {
 }
 
 async function loadTensorflow(): Promise<typeof Tensorflow> {
-  const name = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'].find(hasAddon);
-  if (name === undefined) throw new UnavailableError('TensorFlow is not set up; run `node scripts/bootstrap.mjs` and look at what it says');
   restoreUtilHelpers();
+  const { name, warning } = chooseTensorflow(['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'], import.meta.url);
+  if (warning !== undefined) process.emitWarning(warning, TENSORFLOW_WARNING);
   const loaded = (await import(name)) as { default: typeof Tensorflow };
   return loaded.default;
 }

@@ -35,12 +35,14 @@ export interface StageRun {
   readonly stopAt?: { readonly done: number; readonly signal: 'SIGKILL' | 'SIGTERM' };
   /** Program and arguments put before the stage's own, to change its surroundings. */
   readonly wrapper?: readonly string[];
+  /** Another program than this checkout's. */
+  readonly trainer?: string;
 }
 
 /** Runs one stage to its end. */
-export function runStage({ stage, spec, output, upstream = {}, stopAt, wrapper = [] }: StageRun): Promise<StageEnd> {
+export function runStage({ stage, spec, output, upstream = {}, stopAt, wrapper = [], trainer = TRAINER }: StageRun): Promise<StageEnd> {
   const input = { version: 'v1', experiment: 'test', stage, key: 'key', spec: ExperimentSpec.parse(spec), upstream, output };
-  const [program, ...parameters] = [...wrapper, process.execPath, TRAINER];
+  const [program, ...parameters] = [...wrapper, process.execPath, trainer];
   const child = spawn(program, parameters, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, [STAGE_ENVIRONMENT]: JSON.stringify(input), TF_CPP_MIN_LOG_LEVEL: '3' },

@@ -31,7 +31,10 @@ export async function predictCommand(model: string, images: string, options: Pre
   const { output, overlay: overlays, scales, flips } = options;
   const json = options.json === true;
   const request = { model: resolve(model), images: resolve(images), output: resolve(output), overlays, scales, flips };
-  const result = await withProgress({ name: 'predict', label: 'segmenting', json }, (onProgress) => predictInChild(request, onProgress));
+  const { warning, ...result } = await withProgress({ name: 'predict', label: 'segmenting', json }, (onProgress) =>
+    predictInChild(request, onProgress),
+  );
+  if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
   const text = json
     ? JSON.stringify({ type: 'predictions', output: request.output, ...result })
     : `${formatCount(result.images, 'prediction')} in ${output}`;
@@ -51,7 +54,7 @@ function predictInChild(request: PredictRequest, onProgress: (done: number, tota
         case 'progress':
           return onProgress(message.done, message.total);
         case 'result':
-          return resolve({ images: message.images, classes: message.classes });
+          return resolve({ images: message.images, classes: message.classes, warning: message.warning });
         case 'error': {
           const { exitCode, file, field } = message;
           if (exitCode === EXIT_CODES.badInput) return reject(new BadInputError(message.message, { file, field }));
