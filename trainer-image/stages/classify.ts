@@ -6,7 +6,6 @@ import type { Normalisation } from '../data/augment.ts';
 import { readImage } from '../data/images.ts';
 import { readIndexPng } from '../data/index-png.ts';
 import { checkLabelMap, imageLevelLabels } from '../data/labels.ts';
-import { createTrainingLoader } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
 import { withMasks, type MaskedSample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
@@ -20,8 +19,9 @@ import { tf, valuesOf } from '../tf.ts';
 import { History } from '../training/history.ts';
 import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
-import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-data.ts';
+import { openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
+import { openStageLoader } from './training-loader.ts';
 
 /** A line of validation.jsonl. */
 interface PrecisionLine {
@@ -88,19 +88,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
       openLoader: (startStep) => {
         // A training that goes on from an epoch's end checks that epoch once more: its line may not have been written.
         validation = new History<PrecisionLine>(join(context.output, ARTIFACTS.classify.validation), startStep - 1);
-        return createTrainingLoader({
-          samples,
-          classes: dataset.classes,
-          fields: { imageLabels: true },
-          batchSize: settings.batchSize,
-          cropSize: settings.cropSize,
-          augmentation: settings.augmentation,
-          normalisation,
-          epochs: settings.epochs,
-          seed: context.seed,
-          degradation: degradationOf(spec),
-          startStep,
-        });
+        return openStageLoader({ settings, samples, classes: dataset.classes, fields: { imageLabels: true }, startStep }, context);
       },
       forward: ({ images, imageLabels }, mode) => {
         const { batchSize, cropSize } = settings;

@@ -3,7 +3,7 @@ import type { ExperimentSpec } from '../../operator/api/experiment.ts';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { effectiveOutputStride, isEffective, needsPseudoLabels } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
-import { createTrainingLoader, type LoaderFields, type TrainingBatch } from '../data/loader.ts';
+import type { LoaderFields, TrainingBatch } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
 import { BadInputError } from '../errors.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
@@ -20,8 +20,9 @@ import { History } from '../training/history.ts';
 import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
 import { modelMetadata } from './model-metadata.ts';
-import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-data.ts';
+import { openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
+import { openStageLoader } from './training-loader.ts';
 
 interface ValidationLine {
   readonly epoch: number;
@@ -98,19 +99,10 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
       openLoader: (startStep) => {
         // A training that goes on from an epoch's end validates that epoch once more: its line may not have been written.
         validation = new History<ValidationLine>(join(context.output, ARTIFACTS.segment.validation), startStep - 1);
-        return createTrainingLoader({
-          samples: dataset.train,
-          classes: dataset.classes,
-          fields: loaderFields(spec, labels),
-          batchSize: settings.batchSize,
-          cropSize: settings.cropSize,
-          augmentation: settings.augmentation,
-          normalisation,
-          epochs: settings.epochs,
-          seed: context.seed,
-          degradation: degradationOf(spec),
-          startStep,
-        });
+        return openStageLoader(
+          { settings, samples: dataset.train, classes: dataset.classes, fields: loaderFields(spec, labels), startStep },
+          context,
+        );
       },
       forward: (batch, mode, totalSteps) => {
         const image = tf.tensor4d(batch.images, [...shape, 3]);
