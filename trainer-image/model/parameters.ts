@@ -40,11 +40,11 @@ export interface BatchNormVariables {
  */
 export class ParameterStore {
   readonly #entries = new Map<string, Entry>();
-  readonly #random: Random;
+  readonly #random: Random | undefined;
   readonly #prefix: string;
 
-  /** `random` draws the initial values; the same stream gives the same network. */
-  constructor(random: Random, prefix = '', entries?: Map<string, Entry>) {
+  /** `random` draws the initial values; the same stream gives the same network. Without it they are 0, for a network whose values are loaded. */
+  constructor(random: Random | undefined, prefix = '', entries?: Map<string, Entry>) {
     this.#random = random;
     this.#prefix = prefix;
     if (entries !== undefined) this.#entries = entries;
@@ -65,10 +65,12 @@ export class ParameterStore {
   }
 
   #normal(shape: number[], deviation: number): Tensor {
+    const random = this.#random;
+    if (random === undefined) return tf.zeros(shape);
     const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
     for (let i = 0; i < values.length; i += 2) {
-      const radius = deviation * Math.sqrt(-2 * Math.log(1 - this.#random()));
-      const angle = 2 * Math.PI * this.#random();
+      const radius = deviation * Math.sqrt(-2 * Math.log(1 - random()));
+      const angle = 2 * Math.PI * random();
       values[i] = radius * Math.cos(angle);
       if (i + 1 < values.length) values[i + 1] = radius * Math.sin(angle);
     }
@@ -76,8 +78,10 @@ export class ParameterStore {
   }
 
   #uniform(shape: number[], bound: number): Tensor {
+    const random = this.#random;
+    if (random === undefined) return tf.zeros(shape);
     const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    for (let i = 0; i < values.length; i++) values[i] = (2 * this.#random() - 1) * bound;
+    for (let i = 0; i < values.length; i++) values[i] = (2 * random() - 1) * bound;
     return tf.tensor(values, shape);
   }
 

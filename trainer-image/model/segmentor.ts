@@ -58,8 +58,8 @@ export function activationScores(features: Tensor4D, weight: Tensor): Tensor4D {
   });
 }
 
-/** Declares the classifier's parameters, drawn from `random`. */
-export function createClassifier(settings: NetworkSettings & { classes: number }, random: Random): Classifier {
+/** Declares the classifier's parameters, drawn from `random`; without it 0, to be loaded. */
+export function createClassifier(settings: NetworkSettings & { classes: number }, random?: Random): Classifier {
   const parameters = new ParameterStore(random);
   const backbone = createBackbone(parameters.scope('backbone'), settings);
   const weight = parameters.linear('classifier.weight', backbone.channels, settings.classes - 1);
@@ -70,8 +70,8 @@ export function createClassifier(settings: NetworkSettings & { classes: number }
   };
 }
 
-/** Declares the segmentor's parameters, drawn from `random`. */
-export function createSegmentor(settings: SegmentorSettings, random: Random): Segmentor {
+/** Declares the segmentor's parameters, drawn from `random`; without it 0, to be loaded. */
+export function createSegmentor(settings: SegmentorSettings, random?: Random): Segmentor {
   const parameters = new ParameterStore(random);
   const backbone = createBackbone(parameters.scope('backbone'), settings);
   const head: Head =

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { effectiveOutputStride } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { readImage } from '../data/images.ts';
-import { createRandom } from '../data/random.ts';
 import type { Dataset, Sample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
 import { activationMaps } from '../evaluation/inference.ts';
@@ -23,7 +22,7 @@ export function openActivationSource(dataset: Dataset, context: StageContext): A
   if (classify === undefined) throw new BadInputError('pseudo-label needs a classify stage', { field: 'upstream.classify' });
   const { backbone } = context.spec.model;
   const model = { backbone, outputStride: effectiveOutputStride(context.spec.model), classes: dataset.classes.length };
-  const network = createClassifier(model, createRandom(0));
+  const network = createClassifier(model);
   network.parameters.load(loadWeights(join(classify, ARTIFACTS.classify.weights), network.parameters.expected()).arrays);
   const { scales, flips } = context.spec.pseudoLabels;
   const settings = { scales, flips, normalisation: normalisationOf(backbone) };

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { BACKBONES, SEGMENTORS } from '../../operator/api/experiment.ts';
-import { createRandom } from '../data/random.ts';
 import { BadInputError } from '../errors.ts';
 import { createSegmentor, type Segmentor } from '../model/segmentor.ts';
 import { loadWeights } from '../model/weights/match-weights.ts';
@@ -33,7 +32,7 @@ export function openSegmentor(file: string): { network: Segmentor; model: ModelM
   } catch (cause) {
     throw new BadInputError('the description of the model in the file cannot be read', { file, cause });
   }
-  const network = createSegmentor({ ...model, classes: model.classes.length, lorm: false }, createRandom(0));
+  const network = createSegmentor({ ...model, classes: model.classes.length, lorm: false });
   network.parameters.load(loadWeights(file, network.parameters.expected()).arrays);
   return { network, model };
 }

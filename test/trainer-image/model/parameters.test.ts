@@ -1,11 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createRandom } from '../../../trainer-image/data/random.ts';
+import { createRandom, type Random } from '../../../trainer-image/data/random.ts';
 import { ParameterStore } from '../../../trainer-image/model/parameters.ts';
 import { tf } from '../../../trainer-image/tf.ts';
 
-function declareAll(random = createRandom(0)): ParameterStore {
-  const store = new ParameterStore(random);
+function declareAll(random: Random | null = createRandom(0)): ParameterStore {
+  const store = new ParameterStore(random ?? undefined);
   const backbone = store.scope('backbone');
   backbone.conv('conv1.weight', { size: 3, inputs: 2, outputs: 4 });
   backbone.conv('depthwise.weight', { size: 3, inputs: 4, outputs: 4, depthwise: true });
@@ -33,6 +33,17 @@ test('names and shapes are PyTorch’s', () => {
     'lorm.query.weight': [4, 4, 1, 1],
     'lorm.delta': [1],
   });
+});
+
+test('without random numbers the same parameters are there, the drawn ones 0, and loading sets them all', () => {
+  const drawn = declareAll();
+  const empty = declareAll(null);
+  assert.equal(empty.expected(), drawn.expected());
+  for (const name of ['backbone.conv1.weight', 'classifier.weight', 'lorm.query.weight']) {
+    assert.ok(empty.export().get(name)?.data.every((value) => value === 0), name);
+  }
+  empty.load(drawn.export());
+  assert.equal(empty.export(), drawn.export());
 });
 
 test('what is loaded is exported again, value for value', () => {
