@@ -7,7 +7,7 @@ import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Experiment, LOSS_TERMS, type ExperimentInput, type LossTermName } from '../../operator/api/experiment.ts';
+import { Experiment, FOLDER_NAMES, LOSS_TERMS, type ExperimentInput, type LossTermName } from '../../operator/api/experiment.ts';
 import type { Manifest } from '../../operator/api/stage-contract.ts';
 import { runExperiment } from '../../operator/local/run-experiment.ts';
 import { ARTIFACTS } from '../../trainer-image/artifacts.ts';
@@ -16,7 +16,7 @@ import { parseLabels } from '../../trainer-image/data/dataset.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 
 /** Rows of Table 2: which terms are on. */
-const ROWS: Readonly<Record<string, { title: string; terms: readonly LossTermName[] }>> = {
+const ROWS: Readonly<Record<string, { title: string; terms: readonly LossTermName[]; supervision?: 'masks' }>> = {
   scribble: { title: 'scribbles only', terms: ['scribble'] },
   pseudo: { title: 'pseudo-labels only', terms: ['pseudoLabel'] },
   both: { title: 'both', terms: ['scribble', 'pseudoLabel'] },
@@ -25,13 +25,14 @@ const ROWS: Readonly<Record<string, { title: string; terms: readonly LossTermNam
   del: { title: 'both + DEL (L_ds, L_dc)', terms: ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance'] },
   lorm: { title: 'both + LoRM', terms: ['scribble', 'pseudoLabel', 'lorm'] },
   all: { title: 'all five terms', terms: LOSS_TERMS },
+  masks: { title: 'true masks of the training images, for comparison', terms: ['pseudoLabel'], supervision: 'masks' },
 };
 
 const { values: options } = parseArgs({
   options: {
     data: { type: 'string', default: join(ROOT, '../shared/data/voc7') },
     seeds: { type: 'string', default: '3' },
-    rows: { type: 'string', default: 'scribble,pseudo,both,del,lorm,all' },
+    rows: { type: 'string', default: 'scribble,pseudo,both,del,lorm,all,masks' },
     storage: { type: 'string', default: join(ROOT, 'runs/bench-real') },
     epochs: { type: 'string', default: '10' },
     parallel: { type: 'string', default: String(availableParallelism()) },
@@ -39,19 +40,29 @@ const { values: options } = parseArgs({
   },
 });
 
-/** The settings of every row, found on the training split and the scribbles alone. */
-function settings(): Pick<ExperimentInput['spec'], 'model' | 'classify' | 'segment' | 'pseudoLabels'> {
+/** The settings of every row, found on the training split and the scribbles alone (docs/results.md). */
+function settings(): Pick<ExperimentInput['spec'], 'model' | 'classify' | 'segment' | 'pseudoLabels' | 'evaluation'> {
   const training = { batchSize: 8, cropSize: 144, learningRate: 0.01, warmupEpochs: 1 };
   return {
     model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv2' },
     classify: { ...training, epochs: 10 },
     pseudoLabels: { scales: [0.5, 1, 1.5] },
-    segment: { ...training, epochs: Number(options.epochs), validateEvery: 0 },
+    segment: {
+      ...training,
+      epochs: Number(options.epochs),
+      headRateFactor: 10,
+      validateEvery: 0,
+      augmentation: { scaleMin: 0.75, scaleMax: 1.5 },
+    },
+    evaluation: { scales: [1, 1.5] },
   };
 }
 
+/** A training of some hundred steps wants DEL and LoRM lighter than the published weight of 1. */
+const WEIGHTS: Partial<Record<LossTermName, number>> = { scribbleDistance: 0.2, classDistance: 0.2, lorm: 0.1 };
+
 function lossesOf(terms: readonly LossTermName[]): NonNullable<ExperimentInput['spec']['losses']> {
-  return Object.fromEntries(LOSS_TERMS.map((term) => [term, { enabled: terms.includes(term) }]));
+  return Object.fromEntries(LOSS_TERMS.map((term) => [term, { enabled: terms.includes(term), weight: WEIGHTS[term] ?? 1 }]));
 }
 
 /** Each experiment has a storage of its own: a storage serves one run at a time. */
@@ -112,8 +123,10 @@ async function runAll(tasks: readonly Task[], pseudoLabels: ExperimentInput['spe
   const worker = async () => {
     for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
       const { id, seed } = task;
-      const { title, terms } = ROWS[id];
-      const stages = await run(experimentOf(`real-${id}-${seed}`, { seed, losses: lossesOf(terms), pseudoLabels }));
+      const { title, terms, supervision } = ROWS[id];
+      const masks = { source: 'External' as const, external: { path: resolve(options.data, FOLDER_NAMES.masks) } };
+      const labels = supervision === 'masks' ? masks : pseudoLabels;
+      const stages = await run(experimentOf(`real-${id}-${seed}`, { seed, losses: lossesOf(terms), pseudoLabels: labels }));
       const { metrics } = (stages.get('evaluate') as StageOutcome).manifest;
       const minutes = (stages.get('segment') as StageOutcome).manifest.seconds / 60;
       outcomes.push({ id, seed, meanIou: metrics.meanIou as number, iou: metrics.iou as (number | null)[], minutes });
@@ -181,7 +194,7 @@ function report(
     'Settings:',
     '',
     '```json',
-    JSON.stringify(settings(), null, 1),
+    JSON.stringify({ ...settings(), losses: WEIGHTS }, null, 1),
     '```',
     '',
   ];
