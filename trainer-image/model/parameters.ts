@@ -1,5 +1,5 @@
 import { tf, valuesOf, type Tensor, type Variable } from '../tf.ts';
-import type { NamedArrays } from './weights/elements.ts';
+import { arraysOnDemand, type NamedArrays } from './weights/elements.ts';
 import type { Random } from '../data/random.ts';
 
 /** How an array lies in a PyTorch file against how TensorFlow wants it. */
@@ -149,6 +149,15 @@ export class ParameterStore {
         name,
         { shape: torchShape(variable.shape, layout), data: toTorch(variable, layout) },
       ]),
+    );
+  }
+
+  /** What `export` gives, each array made when it is read. */
+  exportOnDemand(): NamedArrays {
+    return arraysOnDemand(
+      [...this.#entries].map(
+        ([name, { variable, layout }]) => [name, torchShape(variable.shape, layout), () => toTorch(variable, layout)] as const,
+      ),
     );
   }
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { BadInputError } from '../errors.ts';
 import type { ParameterStore } from '../model/parameters.ts';
 import type { NamedArrays } from '../model/weights/elements.ts';
-import { readSafetensors, writeSafetensors } from '../model/weights/safetensors.ts';
+import { writeBytesAtomically } from '../model/weights/files.ts';
+import { readSafetensors, safetensorsPieces } from '../model/weights/safetensors.ts';
 import type { Sgd } from './sgd.ts';
 
 /**
@@ -38,15 +39,27 @@ function removeLeftovers(folder: string): void {
   for (const name of readdirSync(folder)) if (name.endsWith('.tmp')) rmSync(join(folder, name), { force: true });
 }
 
+/** Gives memory back at once: a checkpoint is twice the network, and the garbage collector lets several pile up. */
+function release({ buffer }: Uint8Array | Float32Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
 /** Name of the first array that holds a value which is not finite. */
 function findNonFinite(arrays: NamedArrays): string | undefined {
-  for (const [name, { data }] of arrays) if (!data.every(Number.isFinite)) return name;
+  for (const [name, array] of arrays) {
+    const { data } = array;
+    const isFinite = data.every(Number.isFinite);
+    release(data);
+    if (!isFinite) return name;
+  }
   return undefined;
 }
 
-/** Gives the arrays' memory back at once: a checkpoint is twice the network, and the garbage collector lets several pile up. */
-function release(arrays: NamedArrays): void {
-  for (const { data } of arrays.values()) if (data.buffer instanceof ArrayBuffer) data.buffer.transfer(0);
+function* releasing(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    yield piece;
+    release(piece);
+  }
 }
 
 /**
@@ -55,14 +68,13 @@ function release(arrays: NamedArrays): void {
  * @returns the name of a parameter that is not finite; then nothing is written
  */
 export function writeCheckpoint(folder: string, step: number, parameters: ParameterStore, optimizer: Sgd): string | undefined {
-  const weights = parameters.export();
+  const weights = parameters.exportOnDemand();
   const culprit = findNonFinite(weights);
   if (culprit !== undefined) return culprit;
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `step-${String(step).padStart(9, '0')}.safetensors`);
-  const arrays = new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, optimizer.export())]);
-  writeSafetensors(file, arrays);
-  release(arrays);
+  const arrays = new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, optimizer.exportOnDemand())]);
+  writeBytesAtomically(file, releasing(safetensorsPieces(arrays)));
   return undefined;
 }
 

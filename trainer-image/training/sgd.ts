@@ -1,5 +1,5 @@
 import { attribute, execute, tf, type Tensor, type Variable } from '../tf.ts';
-import type { NamedArrays } from '../model/weights/elements.ts';
+import { arraysOnDemand, type NamedArrays } from '../model/weights/elements.ts';
 
 export interface SgdSettings {
   readonly momentum: number;
@@ -73,14 +73,14 @@ export class Sgd {
     this.#velocity.set(name, tf.keep(velocity));
   }
 
-  /** The velocities, for a checkpoint; TensorFlow's layout. */
-  export(): NamedArrays {
-    return new Map(
-      [...this.#velocity].map(([name, tensor]) => [name, { shape: [...tensor.shape], data: tensor.dataSync<'float32'>().slice() }]),
+  /** The velocities, for a checkpoint; TensorFlow's layout. Each array is made when it is read. */
+  exportOnDemand(): NamedArrays {
+    return arraysOnDemand(
+      [...this.#velocity].map(([name, tensor]) => [name, [...tensor.shape], () => tensor.dataSync<'float32'>().slice()] as const),
     );
   }
 
-  /** Restores what `export` gave. */
+  /** Restores what `exportOnDemand` gave. */
   load(arrays: NamedArrays): void {
     for (const [name, { shape, data }] of arrays) {
       this.#velocity.get(name)?.dispose();

@@ -76,7 +76,7 @@ test('an optimiser that takes over another one’s velocities goes on exactly as
   const before = new Sgd(resumed, SETTINGS);
   for (const optimizer of [first, before]) [0, 1].forEach((step) => optimizer.step(makeGradients(step), 0.1));
   const after = new Sgd(resumed, SETTINGS);
-  after.load(before.export());
+  after.load(before.exportOnDemand());
   for (const optimizer of [first, after]) [2, 3].forEach((step) => optimizer.step(makeGradients(step), 0.1));
   assert.equal(valuesOf(resumed), valuesOf(whole));
 });
@@ -89,7 +89,7 @@ test('steps leave no tensor behind, and disposing gives the velocities back', ()
   optimizer.step(gradients, 0.1);
   const running = tf.memory().numTensors;
   for (let i = 0; i < 5; i++) optimizer.step(gradients, 0.1);
-  optimizer.load(optimizer.export());
+  optimizer.load(optimizer.exportOnDemand());
   assert.is(tf.memory().numTensors, running);
   optimizer.dispose();
   assert.is(tf.memory().numTensors, before);

@@ -5,6 +5,21 @@ export interface NamedArray {
   data: Float32Array;
 }
 
+/** Arrays of which each is made anew whenever its data are read: for what is too large to be in memory twice. */
+export function arraysOnDemand(sources: Iterable<readonly [name: string, shape: number[], read: () => Float32Array]>): NamedArrays {
+  return new Map(
+    [...sources].map(([name, shape, read]) => [
+      name,
+      {
+        shape,
+        get data() {
+          return read();
+        },
+      },
+    ]),
+  );
+}
+
 export interface ElementType {
   readonly bytes: number;
   /** One little-endian element as a number. 64-bit integers beyond 2^53 are rounded. */

@@ -45,7 +45,7 @@ export function readBytes(file: string): Buffer {
  * Writes `chunks` to a temporary sibling, forces them to the disk and renames it to `file`: after a crash there is the old
  * file or the new one. Throws BadInputError where the folder cannot be written or the disk is full.
  */
-export function writeBytesAtomically(file: string, chunks: readonly Uint8Array[]): void {
+export function writeBytesAtomically(file: string, chunks: Iterable<Uint8Array>): void {
   const temporary = `${file}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`;
   try {
     const handle = openSync(temporary, 'wx');

@@ -113,20 +113,21 @@ function damaged(file: string, what: string, cause?: unknown): BadInputError {
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
- * Encodes float32 tensors. Names and metadata are sorted, so that equal content gives equal bytes whatever the order of
- * insertion; the header is padded with spaces until the data begins at a multiple of 8 bytes, as the reference implementation does.
- * Returns the file in pieces that share memory with `arrays`.
+ * The pieces of a file of float32 tensors, each tensor's data read when its turn comes, so that arrays made on demand need not be
+ * in memory together. Names and metadata are sorted, so that equal content gives equal bytes whatever the order of insertion; the
+ * header is padded with spaces until the data begins at a multiple of 8 bytes, as the reference implementation does.
+ * The pieces share memory with `arrays`.
  */
-export function encodeSafetensors(arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Uint8Array[] {
+export function* safetensorsPieces(arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Generator<Uint8Array> {
   const header: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) header.push(['__metadata__', Object.fromEntries(Object.entries(metadata).sort(byName))]);
   const sorted = [...arrays].sort(byName);
   let position = 0;
-  for (const [name, { shape, data }] of sorted) {
+  for (const [name, { shape }] of sorted) {
     if (name === '__metadata__') throw new Error('no tensor may be called __metadata__');
-    if (elementCount(shape) !== data.length) throw new Error(`tensor "${name}": shape [${shape.join(', ')}] but ${data.length} values`);
-    header.push([name, { dtype: 'F32', shape, data_offsets: [position, position + data.byteLength] }]);
-    position += data.byteLength;
+    const end = position + elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
+    header.push([name, { dtype: 'F32', shape, data_offsets: [position, end] }]);
+    position = end;
   }
   // Not JSON.stringify of an object: names made of digits would move to the front.
   const text = `{${header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
@@ -134,7 +135,19 @@ export function encodeSafetensors(arrays: NamedArrays, metadata: Readonly<Record
   const padded = new Uint8Array(LENGTH_BYTES + Math.ceil(json.length / ALIGNMENT) * ALIGNMENT).fill(0x20);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - LENGTH_BYTES), true);
   padded.set(json, LENGTH_BYTES);
-  return [padded, ...sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
+  yield padded;
+  for (const [name, array] of sorted) {
+    const { data } = array;
+    if (elementCount(array.shape) !== data.length) {
+      throw new Error(`tensor "${name}": shape [${array.shape.join(', ')}] but ${data.length} values`);
+    }
+    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+}
+
+/** A whole file of float32 tensors in memory. */
+export function encodeSafetensors(arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Uint8Array[] {
+  return [...safetensorsPieces(arrays, metadata)];
 }
 
 /**
@@ -142,5 +155,5 @@ export function encodeSafetensors(arrays: NamedArrays, metadata: Readonly<Record
  * folder cannot be written or the disk is full; the file that was there before then stays as it was.
  */
 export function writeSafetensors(file: string, arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): void {
-  writeBytesAtomically(file, encodeSafetensors(arrays, metadata));
+  writeBytesAtomically(file, safetensorsPieces(arrays, metadata));
 }
