@@ -40,7 +40,13 @@ test('without random numbers the same parameters are there, the drawn ones 0, an
   const empty = declareAll(null);
   assert.equal(empty.expected(), drawn.expected());
   for (const name of ['backbone.conv1.weight', 'classifier.weight', 'lorm.query.weight']) {
-    assert.ok(empty.export().get(name)?.data.every((value) => value === 0), name);
+    assert.ok(
+      empty
+        .export()
+        .get(name)
+        ?.data.every((value) => value === 0),
+      name,
+    );
   }
   empty.load(drawn.export());
   assert.equal(empty.export(), drawn.export());

@@ -36,7 +36,12 @@ test('scenes form a data set that opens with default settings and has a scribble
   assert.equal([dataset.train.length, dataset.val.length], [5, 2]);
   const survey = await surveyScribbles(dataset);
   const labels = [...survey.imageLabels.values()];
-  GENERATOR_CLASSES.slice(1).forEach((name, k) => assert.ok(labels.some((label) => label[k] === 1), name));
+  GENERATOR_CLASSES.slice(1).forEach((name, k) =>
+    assert.ok(
+      labels.some((label) => label[k] === 1),
+      name,
+    ),
+  );
   assert.equal(survey.unannotated, []);
   const [sample] = dataset.val;
   const image = await readImage(sample.image);
