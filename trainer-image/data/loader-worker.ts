@@ -9,7 +9,7 @@ import { readIndexPng } from './index-png.ts';
 import { checkLabelMap, imageLevelLabels } from './labels.ts';
 import { createRandom } from './random.ts';
 import type { LabelMap, RgbImage, Sample } from './types.ts';
-import { WithTransfer } from './worker-pool.ts';
+import { WithTransfer } from './thread-pool.ts';
 
 /** Which maps go into a batch; each is left out unless asked for. */
 export interface LoaderFields {

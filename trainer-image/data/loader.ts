@@ -1,7 +1,7 @@
 import type { BatchContext, BatchResult, BatchTask, LoadedSample, TrainingBatch } from './loader-worker.ts';
 import { createRandom, shuffle } from './random.ts';
 import type { Sample } from './types.ts';
-import { createWorkerPool, dataThreads } from './worker-pool.ts';
+import { createWorkerPool, dataThreads } from './thread-pool.ts';
 
 export type { LoaderFields, TrainingBatch } from './loader-worker.ts';
 

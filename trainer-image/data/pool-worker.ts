@@ -2,8 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { BadInputError } from '../errors.ts';
 import { fileSystemError } from '../file-system-error.ts';
-import { WithTransfer } from './worker-pool.ts';
-import type { PoolReply, PoolRequest, PoolSetup } from './worker-pool.ts';
+import { WithTransfer } from './thread-pool.ts';
+import type { PoolReply, PoolRequest, PoolSetup } from './thread-pool.ts';
 
 type Job = (task: unknown, context: unknown) => unknown;
 

@@ -6,7 +6,7 @@ import { readImageSize } from './images.ts';
 import { readIndexPng } from './index-png.ts';
 import { checkLabelMap, countLabels, imageLevelLabels } from './labels.ts';
 import type { Dataset, Sample } from './types.ts';
-import { dataThreads, mapInWorkers } from './worker-pool.ts';
+import { dataThreads, mapInWorkers } from './thread-pool.ts';
 
 /** What the scribbles of the training split say. */
 export interface ScribbleSurvey {

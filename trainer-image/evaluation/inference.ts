@@ -2,7 +2,7 @@ import type { Normalisation } from '../data/augment.ts';
 import type { LabelMap, RgbImage } from '../data/types.ts';
 import { INFERENCE, resizeBilinear } from '../model/layers.ts';
 import type { Classifier, Segmentor } from '../model/segmentor.ts';
-import type { ActivationMaps } from '../pseudo-labels/worker.ts';
+import type { ActivationMaps } from '../pseudo-labels/label-jobs.ts';
 import { tf, valuesOf, type Tensor4D } from '../tf.ts';
 
 export interface InferenceSettings {

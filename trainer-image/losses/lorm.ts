@@ -81,31 +81,17 @@ function rowsOf(tensor: Tensor, start: number, count: number): Tensor {
   return tf.slice(tensor, [start, 0], [count, tensor.shape[1] as number]);
 }
 
-/** Sets of rows below one another; none at all give [0, C]. */
-function stack(parts: readonly Tensor[], channels: number): Tensor {
-  return parts.length === 0 ? tf.zeros([0, channels]) : tf.concat([...parts], 0);
-}
-
-/** Query, key, similarities (one [count, P] for each image with a foreground) and A F on the foreground's rows. features [B·P, C]. */
+/** Query, key, similarities ([count, P] for each image, also where count is 0) and A F on the foreground's rows. features [B·P, C]. */
 function attend(rows: Tensor, parameters: LormParameters, { index, images }: Foreground) {
-  const [positions, channels] = [rows.shape[0] / images.length, rows.shape[1] as number];
+  const positions = rows.shape[0] / images.length;
   const query = project(gatherRows(rows, index), parameters.queryKernel, parameters.queryBias);
   const key = project(rows, parameters.keyKernel, parameters.keyBias);
-  const parts = images.flatMap(({ start, count }, image) => {
-    if (count === 0) return [];
+  const similarities = images.map(({ start, count }, image) => {
     const cosines = product(SECOND_TRANSPOSED, rowsOf(query.unit, start, count), rowsOf(key.unit, image * positions, positions));
-    const similarity = execute('Softmax', [T], [cosines]);
-    return [{ similarity, attended: product(PLAIN, similarity, rowsOf(rows, image * positions, positions)) }];
+    return execute('Softmax', [T], [cosines]);
   });
-  return {
-    query,
-    key,
-    similarities: parts.map(({ similarity }) => similarity),
-    attended: stack(
-      parts.map(({ attended }) => attended),
-      channels,
-    ),
-  };
+  const attended = similarities.map((similarity, image) => product(PLAIN, similarity, rowsOf(rows, image * positions, positions)));
+  return { query, key, similarities, attended: tf.concat(attended, 0) };
 }
 
 /** [B, h, w, C] → [B·h·w, C] */
@@ -149,7 +135,7 @@ export function lormLoss(features: Tensor4D, parameters: LormParameters, mask: T
   return operation(features, queryKernel, queryBias, keyKernel, keyBias, delta) as Scalar;
 }
 
-/** What the forward pass keeps, in this order; the similarities come last, one for each image with a foreground. */
+/** What the forward pass keeps, in this order; the similarities come last, one for each image. */
 type SavedTensors = [
   rows: Tensor,
   queryUnit: Tensor,
@@ -183,39 +169,29 @@ function lormGradients(dy: Tensor, saved: SavedTensors, { images }: Foreground, 
     index,
     ...similarities
   ] = saved;
-  const [positions, channels] = [rows.shape[0] / images.length, rows.shape[1] as number];
+  const positions = rows.shape[0] / images.length;
   const dRows = tf.mul(difference, tf.div(tf.mul(dy, 2), count));
   const dForeground = gatherRows(dRows, index);
   const dDelta = tf.neg(tf.sum(tf.mul(dForeground, attended)));
   /** Gradient of A F on the foreground's rows, and its scalar product with them: softmax needs Σ_j A_ij dA_ij, which is that. */
   const g = tf.mul(dForeground, tf.neg(delta));
   const products = tf.sum(tf.mul(g, attended), 1, true);
-  const rest = [...similarities];
   const parts = images.map(({ start, count: own }, image) => {
-    const similarity = own === 0 ? undefined : rest.shift();
-    if (similarity === undefined) {
-      const none = tf.zeros([positions, channels]);
-      return { dQueryUnit: [], dKeyUnit: none, dValues: none };
-    }
-    const [gOwn, first] = [rowsOf(g, start, own), image * positions];
+    const [similarity, gOwn, first] = [similarities[image], rowsOf(g, start, own), image * positions];
     const dA = product(SECOND_TRANSPOSED, gOwn, rowsOf(rows, first, positions));
     const dCosines = tf.mul(similarity, tf.sub(dA, rowsOf(products, start, own)));
     return {
-      dQueryUnit: [product(PLAIN, dCosines, rowsOf(keyUnit, first, positions))],
+      dQueryUnit: product(PLAIN, dCosines, rowsOf(keyUnit, first, positions)),
       dKeyUnit: product(FIRST_TRANSPOSED, dCosines, rowsOf(queryUnit, start, own)),
       dValues: product(FIRST_TRANSPOSED, similarity, gOwn),
     };
   });
-  const all = (key: 'dKeyUnit' | 'dValues') =>
-    stack(
-      parts.map((part) => part[key]),
-      channels,
+  const all = (name: keyof (typeof parts)[number]) =>
+    tf.concat(
+      parts.map((part) => part[name]),
+      0,
     );
-  const dQueryUnit = stack(
-    parts.flatMap((part) => part.dQueryUnit),
-    channels,
-  );
-  const dQuery = unitGradient(dQueryUnit, { unit: queryUnit, length: queryLength });
+  const dQuery = unitGradient(all('dQueryUnit'), { unit: queryUnit, length: queryLength });
   const dKey = unitGradient(all('dKeyUnit'), { unit: keyUnit, length: keyLength });
   const throughAll = tf.addN([dRows, all('dValues'), product(SECOND_TRANSPOSED, dKey, matrix(keyKernel))]);
   return [

@@ -103,11 +103,12 @@ function evaluateTerms(logits: Tensor, terms: readonly PixelTerm[], targets: rea
 function sparsePixels(terms: readonly PixelTerm[]): Tensor | undefined {
   if (usesGpu || terms.some(({ kind }) => kind === 'distanceEntropy')) return undefined;
   const labels = terms.map((term) => (term.kind === 'crossEntropy' ? term.labels : term.distance).dataSync());
+  const most = labels[0].length / 4;
   const pixels: number[] = [];
-  for (let pixel = 0; pixel < labels[0].length; pixel++) {
+  for (let pixel = 0; pixel < labels[0].length && pixels.length <= most; pixel++) {
     if (labels.some((map) => map[pixel] !== IGNORE_INDEX)) pixels.push(pixel);
   }
-  return pixels.length > labels[0].length / 4 ? undefined : tf.tensor1d(pixels, 'int32');
+  return pixels.length > most ? undefined : tf.tensor1d(pixels, 'int32');
 }
 
 /**

@@ -1,12 +1,9 @@
-import type { LossSettings } from '../../operator/api/experiment.ts';
+import { LOSS_TERMS, type LossSettings, type LossTermName } from '../../operator/api/experiment.ts';
 import { resizeBilinear } from '../model/layers.ts';
 import { tf, type Scalar, type Tensor, type Tensor4D } from '../tf.ts';
 import { rampFactor } from '../training/schedule.ts';
 import { foregroundMask, lormLoss, type LormParameters } from './lorm.ts';
 import { pixelLosses, type PixelTerm } from './pixel-losses.ts';
-
-export const LOSS_TERMS = ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance', 'lorm'] as const;
-export type LossTerm = (typeof LOSS_TERMS)[number];
 
 /** The supervision of a batch, int32 [B, H, W] each; a map is absent where no term needs it. */
 export interface Supervision {
@@ -16,11 +13,11 @@ export interface Supervision {
   readonly classDistance?: Tensor;
 }
 
-export type TermWeights = Readonly<Record<LossTerm, number>>;
+export type TermWeights = Readonly<Record<LossTermName, number>>;
 
 /** Weight of each term at a step: 0 where it is switched off or its ramp has not begun. */
 export function termWeights(losses: LossSettings, step: number, totalSteps: number): TermWeights {
-  const weigh = (term: LossTerm) => {
+  const weigh = (term: LossTermName) => {
     const { enabled, weight, ramp } = losses[term];
     return enabled ? weight * rampFactor(step, totalSteps, ramp) : 0;
   };
@@ -43,7 +40,7 @@ export interface SegmentLossInput {
   readonly lorm: LormParameters | undefined;
 }
 
-function required(map: Tensor | undefined, term: LossTerm): Tensor {
+function required(map: Tensor | undefined, term: LossTermName): Tensor {
   if (map === undefined) throw new Error(`the batch has no map for the loss term ${term}`);
   return map;
 }
@@ -52,18 +49,18 @@ function required(map: Tensor | undefined, term: LossTerm): Tensor {
  * L = Σ weight · term over the terms with a positive weight (paper, overall loss). The logits are first resized (bilinear, aligned
  * corners) to the crop. Returns the sum and each term before its weight.
  */
-export function segmentLoss(input: SegmentLossInput): { total: Scalar; terms: Map<LossTerm, Scalar> } {
+export function segmentLoss(input: SegmentLossInput): { total: Scalar; terms: Map<LossTermName, Scalar> } {
   const { weights, supervision, labelSmoothing } = input;
   const logits = resizeBilinear(input.logits, ...(input.size as [number, number]));
-  const map = (term: LossTerm) => required(supervision[term === 'lorm' ? 'pseudoLabel' : term], term);
-  const pixelTerm: Record<Exclude<LossTerm, 'lorm'>, (weight: number) => PixelTerm> = {
+  const map = (term: LossTermName) => required(supervision[term === 'lorm' ? 'pseudoLabel' : term], term);
+  const pixelTerm: Record<Exclude<LossTermName, 'lorm'>, (weight: number) => PixelTerm> = {
     scribble: (weight) => ({ kind: 'crossEntropy', labels: map('scribble'), labelSmoothing: 0, weight }),
     pseudoLabel: (weight) => ({ kind: 'crossEntropy', labels: map('pseudoLabel'), labelSmoothing, weight }),
     scribbleDistance: (weight) => ({ kind: 'distanceEntropy', distance: map('scribbleDistance'), weight }),
     classDistance: (weight) => ({ kind: 'distanceEntropy', distance: map('classDistance'), weight }),
   };
   const active = LOSS_TERMS.filter((term) => term !== 'lorm').filter((term) => weights[term] > 0);
-  const terms = new Map<LossTerm, Scalar>();
+  const terms = new Map<LossTermName, Scalar>();
   const parts: Scalar[] = [];
   if (active.length > 0) {
     const { total, values } = pixelLosses(

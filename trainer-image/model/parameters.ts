@@ -144,12 +144,7 @@ export class ParameterStore {
 
   /** Everything in PyTorch's layout. */
   export(): NamedArrays {
-    return new Map(
-      [...this.#entries].map(([name, { variable, layout }]) => [
-        name,
-        { shape: torchShape(variable.shape, layout), data: toTorch(variable, layout) },
-      ]),
-    );
+    return new Map([...this.exportOnDemand()].map(([name, { shape, data }]) => [name, { shape, data }]));
   }
 
   /** What `export` gives, each array made when it is read. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { whileWriting } from '../file-system-error.ts';
 import { decodeSafetensors, encodeSafetensors } from '../model/weights/safetensors.ts';
-import type { ActivationMaps } from '../pseudo-labels/worker.ts';
+import type { ActivationMaps } from '../pseudo-labels/label-jobs.ts';
 
 /** Bytes of activation maps that are kept; those of further images are computed again. */
 const MAX_BYTES = 4 * 2 ** 30;

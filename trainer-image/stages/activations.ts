@@ -7,7 +7,7 @@ import { BadInputError } from '../errors.ts';
 import { activationMaps } from '../evaluation/inference.ts';
 import { createClassifier, normalisationOf } from '../model/segmentor.ts';
 import { loadWeights } from '../model/weights/match-weights.ts';
-import type { ActivationMaps } from '../pseudo-labels/worker.ts';
+import type { ActivationMaps } from '../pseudo-labels/label-jobs.ts';
 import type { StageContext } from './stage-context.ts';
 
 /** The classifier of stage 1 as a source of class activation maps. */

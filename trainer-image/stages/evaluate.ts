@@ -2,17 +2,15 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../artifacts.ts';
-import { readImage } from '../data/images.ts';
-import { readIndexPng, writeIndexPng } from '../data/index-png.ts';
-import { checkLabelMap } from '../data/labels.ts';
+import { writeIndexPng } from '../data/index-png.ts';
 import { withMasks, type Dataset } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
 import { writeJson } from '../json-file.ts';
 import { createConfusion, type Confusion } from '../evaluation/confusion.ts';
-import { predictImage } from '../evaluation/inference.ts';
 import { unscoredSentence } from '../evaluation/unscored.ts';
 import { normalisationOf } from '../model/segmentor.ts';
 import { openSegmentor } from './model-metadata.ts';
+import { predictSample } from './predict-sample.ts';
 import { openStageDataset } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
 import { isWholePng, openTally } from './tally.ts';
@@ -59,14 +57,10 @@ async function predictAll(
   if (tally.done === val.length) return;
   const { network, model } = openSegmentor(weights);
   const settings = { scales: evaluation.scales, flips: evaluation.flips, normalisation: normalisationOf(model.backbone) };
-  for (const { id, image: file, mask } of val.slice(tally.done)) {
+  for (const sample of val.slice(tally.done)) {
     if (context.isStopping()) context.stop(`stopped after ${tally.done} of ${val.length} images`);
-    const image = await readImage(file);
-    const truth = mask === undefined ? undefined : await readIndexPng(mask);
-    if (truth !== undefined) checkLabelMap(truth, image, classes, mask as string);
-    const prediction = predictImage(network, image, settings);
-    if (truth !== undefined) confusion.add(truth.data, prediction.data);
-    if (evaluation.savePredictions) await writeIndexPng(join(predictions, `${id}.png`), prediction);
+    const prediction = await predictSample(sample, network, settings, { classes, confusion });
+    if (evaluation.savePredictions) await writeIndexPng(join(predictions, `${sample.id}.png`), prediction);
     tally.keep();
     const meanIou = confusion.meanIou();
     context.progress({ label: 'images', done: tally.done, total: val.length, unit: 'image', ...(meanIou === null ? {} : { meanIou }) });

@@ -7,11 +7,11 @@ import { chooseExamples } from '../data/example-choice.ts';
 import { readImageSize } from '../data/images.ts';
 import { writeIndexPng } from '../data/index-png.ts';
 import { withMasks, type Dataset, type Sample } from '../data/types.ts';
-import { dataThreads, mapInWorkers } from '../data/worker-pool.ts';
+import { dataThreads, mapInWorkers } from '../data/thread-pool.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { writeJson } from '../json-file.ts';
 import { chooseThreshold, createThresholdScores, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
-import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/worker.ts';
+import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/label-jobs.ts';
 import { openActivationStore } from './activation-store.ts';
 import type { ActivationSource } from './activations.ts';
 import { adoptExternalLabels } from './external-labels.ts';
@@ -24,7 +24,7 @@ const WORKERS = dataThreads();
 const EXAMPLES = 6;
 /** Labels that may be under way while the network goes on. */
 const AHEAD = 4 * WORKERS;
-const WORKER_MODULE = new URL('../pseudo-labels/worker.ts', import.meta.url).href;
+const WORKER_MODULE = new URL('../pseudo-labels/label-jobs.ts', import.meta.url).href;
 
 /** Stage 2: class activation maps, or another method's labels, become pseudo-labels. */
 export async function pseudoLabel(context: StageContext): Promise<StageMetrics> {

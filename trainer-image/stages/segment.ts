@@ -7,10 +7,6 @@ import type { LoaderFields, TrainingBatch } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
 import { BadInputError } from '../errors.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
-import { predictImage } from '../evaluation/inference.ts';
-import { readImage } from '../data/images.ts';
-import { readIndexPng } from '../data/index-png.ts';
-import { checkLabelMap } from '../data/labels.ts';
 import { withMasks } from '../data/types.ts';
 import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
 import { createSegmentor, normalisationOf } from '../model/segmentor.ts';
@@ -20,6 +16,7 @@ import { History } from '../training/history.ts';
 import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
 import { modelMetadata } from './model-metadata.ts';
+import { predictSample } from './predict-sample.ts';
 import { openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
 import { openStageLoader } from './training-loader.ts';
@@ -77,12 +74,10 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   const validate = async (epoch: number, step: number, report: (share: number) => void): Promise<number | undefined> => {
     if (masked.length === 0 || settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
     const confusion = createConfusion(dataset.classes.length);
-    for (const [index, { image: file, mask }] of masked.entries()) {
+    for (const [index, sample] of masked.entries()) {
       if (context.isStopping()) context.stop(`stopped while validating epoch ${epoch}`);
       report(index / masked.length);
-      const [image, truth] = [await readImage(file), await readIndexPng(mask)];
-      checkLabelMap(truth, image, dataset.classes, mask);
-      confusion.add(truth.data, predictImage(network, image, { scales: [1], flips: false, normalisation }).data);
+      await predictSample(sample, network, { scales: [1], flips: false, normalisation }, { classes: dataset.classes, confusion });
     }
     const meanIou = confusion.meanIou();
     validation?.add({ epoch, step, meanIou, iou: confusion.iou() });

@@ -48,9 +48,9 @@ function release({ buffer }: Uint8Array | Float32Array): void {
 function findNonFinite(arrays: NamedArrays): string | undefined {
   for (const [name, array] of arrays) {
     const { data } = array;
-    const isFinite = data.every(Number.isFinite);
+    const isFiniteEverywhere = data.every(Number.isFinite);
     release(data);
-    if (!isFinite) return name;
+    if (!isFiniteEverywhere) return name;
   }
   return undefined;
 }

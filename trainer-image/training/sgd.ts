@@ -28,15 +28,15 @@ export class Sgd {
   /** One step; `gradients` by parameter name (parameters without one stay as they are). */
   step(gradients: ReadonlyMap<string, Tensor>, rate: number): void {
     const { rateFactor = () => 1 } = this.#settings;
-    const vectors = new Map<number, string[]>();
+    const rateOf = (name: string) => rate * rateFactor(name);
+    const vectors: string[] = [];
     for (const [name, variable] of this.#parameters) {
       const gradient = gradients.get(name);
       if (gradient === undefined) continue;
-      const ownRate = rate * rateFactor(name);
-      if (variable.rank === 1) vectors.set(ownRate, [...(vectors.get(ownRate) ?? []), name]);
-      else this.#assign(name, ...this.#update(variable, gradient, this.#velocity.get(name)!, ownRate));
+      if (variable.rank === 1) vectors.push(name);
+      else this.#assign(name, ...this.#update(variable, gradient, this.#velocity.get(name)!, rateOf(name)));
     }
-    for (const [ownRate, names] of vectors) this.#stepVectors(names, gradients, ownRate);
+    for (const [own, names] of Map.groupBy(vectors, rateOf)) this.#stepVectors(names, gradients, own);
   }
 
   #update(weight: Tensor, gradient: Tensor, velocity: Tensor, rate: number): [Tensor, Tensor] {

@@ -1,5 +1,5 @@
 import { BadInputError } from '../../../trainer-image/errors.ts';
-import { WithTransfer } from '../../../trainer-image/data/worker-pool.ts';
+import { WithTransfer } from '../../../trainer-image/data/thread-pool.ts';
 
 // Jobs that the worker pool's tests run in its threads.
 

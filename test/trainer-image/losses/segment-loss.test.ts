@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ExperimentSpec, type LossSettings } from '../../../operator/api/experiment.ts';
+import { ExperimentSpec, LOSS_TERMS, type LossSettings } from '../../../operator/api/experiment.ts';
 import { foregroundMask, lormLoss, type LormParameters } from '../../../trainer-image/losses/lorm.ts';
-import { LOSS_TERMS, segmentLoss, termWeights, type SegmentLossInput } from '../../../trainer-image/losses/segment-loss.ts';
+import { segmentLoss, termWeights, type SegmentLossInput } from '../../../trainer-image/losses/segment-loss.ts';
 import { tf, type Tensor4D } from '../../../trainer-image/tf.ts';
 import { assertNear, assertTensorsKept, noise4 } from '../tensors.ts';
 

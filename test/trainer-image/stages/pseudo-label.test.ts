@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ExperimentSpec } from '../../../operator/api/experiment.ts';
 import type { StageEvent } from '../../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../../../trainer-image/artifacts.ts';
 import { createClassifier } from '../../../trainer-image/model/segmentor.ts';
@@ -22,65 +23,66 @@ function writeClassifier(folder: string): void {
   parameters.dispose();
 }
 
-test('the quality in the result is that of the labels which are written, whatever was done to them', () =>
-  withFolder(async (root) => {
+const model = { backbone: 'efficientnet-lite0' as const, weights: 'None' };
+
+/** Three training images, and a classifier for them below `root`. */
+function withClassifier(
+  body: (about: { root: string; dataset: ExperimentSpec['dataset']; classify: string }) => Promise<void>,
+): Promise<void> {
+  return withFolder(async (root) => {
     const folder = await createTestFolder();
     try {
       await fillFolder(folder, 3, 1);
       const classify = join(root, 'classify');
       writeClassifier(classify);
-      const cases = [
-        [{ refinement: { method: 'None' } }, ['plain']],
-        [{ refinement: { method: 'None' }, paintScribbles: true }, ['plain', 'painted']],
-        [{ refinement: { method: 'PixelAdaptive', iterations: 2 } }, ['plain', 'refined']],
-      ] as const;
-      const results: number[] = [];
-      for (const [settings, names] of cases) {
-        const pseudoLabels = { scales: [1], flips: false, backgroundThreshold: 0.3, ...settings };
-        const model = { backbone: 'efficientnet-lite0' as const, weights: 'None' };
-        const spec = { dataset: folder.settings, model, pseudoLabels };
-        const { context, output } = makeContext(join(root, names.join('-')), { stage: 'pseudo-label', spec, upstream: { classify } });
-        const { meanIou } = await pseudoLabel(context);
-        const { quality } = JSON.parse(readFileSync(join(output, ARTIFACTS.pseudoLabel.quality), 'utf8')) as {
-          quality: Record<string, number>;
-        };
-        assert.equal(Object.keys(quality), names);
-        assert.is(meanIou, Object.values(quality).at(-1));
-        results.push(meanIou as number);
-      }
-      assert.ok(results[1] > results[0], `scribbles painted over make labels better: ${results.join(', ')}`);
+      await body({ root, dataset: folder.settings, classify });
     } finally {
       await folder.remove();
     }
+  });
+}
+
+test('the quality in the result is that of the labels which are written, whatever was done to them', () =>
+  withClassifier(async ({ root, dataset, classify }) => {
+    const cases = [
+      [{ refinement: { method: 'None' } }, ['plain']],
+      [{ refinement: { method: 'None' }, paintScribbles: true }, ['plain', 'painted']],
+      [{ refinement: { method: 'PixelAdaptive', iterations: 2 } }, ['plain', 'refined']],
+    ] as const;
+    const results: number[] = [];
+    for (const [settings, names] of cases) {
+      const pseudoLabels = { scales: [1], flips: false, backgroundThreshold: 0.3, ...settings };
+      const spec = { dataset, model, pseudoLabels };
+      const { context, output } = makeContext(join(root, names.join('-')), { stage: 'pseudo-label', spec, upstream: { classify } });
+      const { meanIou } = await pseudoLabel(context);
+      const { quality } = JSON.parse(readFileSync(join(output, ARTIFACTS.pseudoLabel.quality), 'utf8')) as {
+        quality: Record<string, number>;
+      };
+      assert.equal(Object.keys(quality), names);
+      assert.is(meanIou, Object.values(quality).at(-1));
+      results.push(meanIou as number);
+    }
+    assert.ok(results[1] > results[0], `scribbles painted over make labels better: ${results.join(', ')}`);
   }));
 
 test('told to stop, it computes no activation more, however far the labels are behind', () =>
-  withFolder(async (root) => {
-    const folder = await createTestFolder();
-    try {
-      await fillFolder(folder, 3, 1);
-      const classify = join(root, 'classify');
-      writeClassifier(classify);
-      const model = { backbone: 'efficientnet-lite0' as const, weights: 'None' };
-      for (const [backgroundThreshold, message] of [
-        [0.3, 'stopped after 0 of 3 labels'],
-        [undefined, 'stopped while choosing the threshold, after 0 of 3 images'],
-      ] as const) {
-        let asked = 0;
-        const afterSurvey = 3 + 2;
-        const spec = { dataset: folder.settings, model, pseudoLabels: { scales: [1], flips: false, backgroundThreshold } };
-        const { context } = makeContext(root, {
-          stage: 'pseudo-label',
-          spec,
-          upstream: { classify },
-          isStopping: () => ++asked === afterSurvey,
-        });
-        const error = await refusal(pseudoLabel(context));
-        assert.instance(error, Interrupted);
-        assert.is(error.message, message);
-      }
-    } finally {
-      await folder.remove();
+  withClassifier(async ({ root, dataset, classify }) => {
+    for (const [backgroundThreshold, message] of [
+      [0.3, 'stopped after 0 of 3 labels'],
+      [undefined, 'stopped while choosing the threshold, after 0 of 3 images'],
+    ] as const) {
+      let asked = 0;
+      const afterSurvey = 3 + 2;
+      const spec = { dataset, model, pseudoLabels: { scales: [1], flips: false, backgroundThreshold } };
+      const { context } = makeContext(root, {
+        stage: 'pseudo-label',
+        spec,
+        upstream: { classify },
+        isStopping: () => ++asked === afterSurvey,
+      });
+      const error = await refusal(pseudoLabel(context));
+      assert.instance(error, Interrupted);
+      assert.is(error.message, message);
     }
   }));
 
@@ -92,50 +94,41 @@ const progressOf = (events: readonly StageEvent[]) =>
   events.flatMap((event) => (event.type === 'progress' ? [`${event.label} ${event.done}`] : []));
 
 test('told to stop between threshold and labels, it goes on without the classifier: nothing is computed again', () =>
-  withFolder(async (root) => {
-    const folder = await createTestFolder();
-    try {
-      await fillFolder(folder, 3, 1);
-      const classify = join(root, 'classify');
-      writeClassifier(classify);
-      const model = { backbone: 'efficientnet-lite0' as const, weights: 'None' };
-      const pseudoLabels = { scales: [1], flips: false, refinement: { iterations: 2 } };
-      const start = (name: string, isStopping?: (done: readonly string[]) => boolean) => {
-        const stage = makeContext(join(root, name), {
-          stage: 'pseudo-label',
-          spec: { dataset: folder.settings, model, pseudoLabels },
-          upstream: { classify },
-          isStopping: () => isStopping?.(progressOf(stage.events)) ?? false,
-        });
-        return stage;
-      };
-      const whole = start('whole');
-      const metrics = await pseudoLabel(whole.context);
-      const all = ['threshold 1', 'threshold 2', 'threshold 3', 'labels 4', 'labels 5', 'labels 6'];
-      assert.equal(progressOf(whole.events), all);
+  withClassifier(async ({ root, dataset, classify }) => {
+    const pseudoLabels = { scales: [1], flips: false, refinement: { iterations: 2 } };
+    const start = (name: string, isStopping?: (done: readonly string[]) => boolean) => {
+      const stage = makeContext(join(root, name), {
+        stage: 'pseudo-label',
+        spec: { dataset, model, pseudoLabels },
+        upstream: { classify },
+        isStopping: () => isStopping?.(progressOf(stage.events)) ?? false,
+      });
+      return stage;
+    };
+    const whole = start('whole');
+    const metrics = await pseudoLabel(whole.context);
+    const all = ['threshold 1', 'threshold 2', 'threshold 3', 'labels 4', 'labels 5', 'labels 6'];
+    assert.equal(progressOf(whole.events), all);
 
-      const first = start('parts', (done) => done.includes('threshold 3'));
-      assert.instance(await refusal(pseudoLabel(first.context)), Interrupted);
-      rmSync(classify, { recursive: true });
-      const second = start('parts', (done) => done.includes('labels 4'));
-      const error = await refusal(pseudoLabel(second.context));
-      assert.instance(error, Interrupted);
-      assert.is(error.message, 'stopped after 2 of 3 labels');
-      assert.equal(progressOf(second.events), ['labels 4']);
-      const third = start('parts');
-      assert.equal({ ...(await pseudoLabel(third.context)), secondsPerImage: 0 }, { ...metrics, secondsPerImage: 0 });
-      assert.equal(progressOf(third.events), ['labels 6']);
-      assert.equal(labelsOf(third.output), labelsOf(whole.output));
+    const first = start('parts', (done) => done.includes('threshold 3'));
+    assert.instance(await refusal(pseudoLabel(first.context)), Interrupted);
+    rmSync(classify, { recursive: true });
+    const second = start('parts', (done) => done.includes('labels 4'));
+    const error = await refusal(pseudoLabel(second.context));
+    assert.instance(error, Interrupted);
+    assert.is(error.message, 'stopped after 2 of 3 labels');
+    assert.equal(progressOf(second.events), ['labels 4']);
+    const third = start('parts');
+    assert.equal({ ...(await pseudoLabel(third.context)), secondsPerImage: 0 }, { ...metrics, secondsPerImage: 0 });
+    assert.equal(progressOf(third.events), ['labels 6']);
+    assert.equal(labelsOf(third.output), labelsOf(whole.output));
 
-      // A label that was lost is made again, and so are those that were counted with it.
-      writeFileSync(join(third.output, ARTIFACTS.pseudoLabel.labels, 't1.png'), '');
-      const fourth = start('parts');
-      assert.equal({ ...(await pseudoLabel(fourth.context)), secondsPerImage: 0 }, { ...metrics, secondsPerImage: 0 });
-      assert.equal(progressOf(fourth.events), ['labels 4', 'labels 5', 'labels 6']);
-      assert.equal(labelsOf(fourth.output), labelsOf(whole.output));
-    } finally {
-      await folder.remove();
-    }
+    // A label that was lost is made again, and so are those that were counted with it.
+    writeFileSync(join(third.output, ARTIFACTS.pseudoLabel.labels, 't1.png'), '');
+    const fourth = start('parts');
+    assert.equal({ ...(await pseudoLabel(fourth.context)), secondsPerImage: 0 }, { ...metrics, secondsPerImage: 0 });
+    assert.equal(progressOf(fourth.events), ['labels 4', 'labels 5', 'labels 6']);
+    assert.equal(labelsOf(fourth.output), labelsOf(whole.output));
   }));
 
 test.run();

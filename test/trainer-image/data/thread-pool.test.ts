@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createWorkerPool, dataThreads, mapInWorkers } from '../../../trainer-image/data/worker-pool.ts';
+import { createWorkerPool, dataThreads, mapInWorkers } from '../../../trainer-image/data/thread-pool.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 
 const setup = (job: string, context?: unknown) => ({ module: new URL('./pool-jobs.ts', import.meta.url).href, job, context });

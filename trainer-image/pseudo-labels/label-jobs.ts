@@ -1,4 +1,4 @@
-// The jobs of the pseudo-label stage's worker threads: see data/worker-pool.ts.
+// The jobs of the pseudo-label stage's worker threads: see data/thread-pool.ts.
 import { join } from 'node:path';
 import type { PseudoLabelSettings } from '../../operator/api/experiment.ts';
 import { degradeScribble } from '../data/degrade.ts';

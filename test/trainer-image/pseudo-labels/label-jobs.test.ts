@@ -6,13 +6,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readImage } from '../../../trainer-image/data/images.ts';
 import { readIndexPng, writeIndexPng } from '../../../trainer-image/data/index-png.ts';
-import { createWorkerPool } from '../../../trainer-image/data/worker-pool.ts';
+import { createWorkerPool } from '../../../trainer-image/data/thread-pool.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { createConfusion } from '../../../trainer-image/evaluation/confusion.ts';
-import type { LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../../../trainer-image/pseudo-labels/worker.ts';
+import type { LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../../../trainer-image/pseudo-labels/label-jobs.ts';
 
 const [WIDTH, HEIGHT] = [48, 32];
-const module = new URL('../../../trainer-image/pseudo-labels/worker.ts', import.meta.url).href;
+const module = new URL('../../../trainer-image/pseudo-labels/label-jobs.ts', import.meta.url).href;
 const settings: PseudoLabelContext['settings'] = {
   refinement: { method: 'PixelAdaptive', iterations: 60, dilations: [1, 2, 4, 8], fixScribbles: true },
   paintScribbles: false,
