@@ -76,7 +76,7 @@ function trainerStep(parameters: Store, forward: Forward): () => number {
   const optimizer = new Sgd(trainable, settings);
   const task = { parameters, settings, field: 'bench', forward };
   const batch = { step: 0, epoch: 0, ids: [], images: new Float32Array() };
-  return () => trainStep(task, optimizer, trainable, batch, { totalSteps: 1, rate: RATE, dropoutSeed: 0 }).loss;
+  return () => trainStep(task, optimizer, trainable, batch, { totalSteps: 1, rate: RATE, dropoutSeed: [0, 0] }).loss;
 }
 
 function segmentation(backbone: ReturnType<typeof resnetSettings>, batch: number, size: number): Case {

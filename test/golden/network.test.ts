@@ -91,7 +91,7 @@ function trainSteps(network: Segmentor, golden: GoldenNetwork): { steps: Measure
   const trainable = network.parameters.trainable();
   const optimizer = new Sgd(trainable, TRAINING);
   const steps = golden.training.map((_, step) => {
-    const mode: Mode = { training: true, frozenBatchNorm: false, statistics: new Map(), dropoutSeed: step };
+    const mode: Mode = { training: true, frozenBatchNorm: false, statistics: new Map(), dropoutSeed: [0, step] };
     const terms: Record<string, number> = {};
     const { loss, gradients } = gradientsOf(() => {
       const { logits, features } = network.forward(image, mode);

@@ -50,7 +50,7 @@ function dropout(x: Tensor4D, rate: number, mode: Mode): Tensor4D {
   const mask = tf.tidy(() => {
     const uniform = execute('StatelessRandomUniform', UNIFORM, [
       tf.tensor1d(x.shape, 'int32'),
-      tf.tensor1d([mode.dropoutSeed, 0], 'int32'),
+      tf.tensor1d([...mode.dropoutSeed], 'int32'),
     ]);
     return tf.mul(tf.cast(tf.greaterEqual(uniform, rate), 'float32'), 1 / (1 - rate));
   });

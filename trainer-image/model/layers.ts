@@ -2,6 +2,9 @@ import { attribute, execute, executeMany, tf, type Tensor, type Tensor4D, type V
 import { convKernel, type ConvGeometry, type ConvKernel } from './convolution.ts';
 import type { ParameterStore } from './parameters.ts';
 
+/** Two numbers, so that neighbouring seeds of experiments share no step's mask. */
+export type DropoutSeed = readonly [seed: number, step: number];
+
 /** How a network is run: with or without batch statistics, and where their new running values go. */
 export interface Mode {
   readonly training: boolean;
@@ -9,12 +12,12 @@ export interface Mode {
   readonly frozenBatchNorm: boolean;
   /** New running statistics, kept; the optimiser's step assigns and disposes them. */
   readonly statistics: Map<Variable, Tensor>;
-  /** Seed of this step's dropout. */
-  readonly dropoutSeed: number;
+  /** Seed of this step's dropout: the run's own and the step. */
+  readonly dropoutSeed: DropoutSeed;
 }
 
 /** Inference: running statistics, no dropout. */
-export const INFERENCE: Mode = { training: false, frozenBatchNorm: true, statistics: new Map(), dropoutSeed: 0 };
+export const INFERENCE: Mode = { training: false, frozenBatchNorm: true, statistics: new Map(), dropoutSeed: [0, 0] };
 
 /** A layer: x [B, H, W, C] → [B, H', W', D]; a residual of the output's shape may be added before the activation. */
 export type Layer = (x: Tensor4D, mode: Mode, residual?: Tensor4D) => Tensor4D;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { TrainingSettings } from '../../operator/api/experiment.ts';
 import type { TrainingBatch, TrainingLoader } from '../data/loader.ts';
 import { BadInputError } from '../errors.ts';
-import type { Mode } from '../model/layers.ts';
+import type { DropoutSeed, Mode } from '../model/layers.ts';
 import { isBackboneParameter, type ParameterStore } from '../model/parameters.ts';
 import type { StageContext } from '../stages/stage-context.ts';
 import { tf, type Scalar, type Tensor, type Variable } from '../tf.ts';
@@ -71,7 +71,7 @@ function commitStatistics(statistics: Map<Variable, Tensor>): void {
 export interface StepPosition {
   readonly totalSteps: number;
   readonly rate: number;
-  readonly dropoutSeed: number;
+  readonly dropoutSeed: DropoutSeed;
 }
 
 export interface StepOutcome {
@@ -163,7 +163,7 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
     for (let batch = await loader.next(); batch !== undefined; batch = await loader.next()) {
       const { step, epoch } = batch;
       const rate = learningRate(step, schedule);
-      const outcome = attemptStep(batch, { totalSteps, rate, dropoutSeed: context.seed + step });
+      const outcome = attemptStep(batch, { totalSteps, rate, dropoutSeed: [context.seed, step] });
       loss = outcome.loss;
       history.add({ step, epoch, learningRate: rate, ...outcome });
       context.progress({

@@ -46,7 +46,7 @@ function makeLayer(activation: Activation, group: 'backbone' | 'head' = 'backbon
   return { store, layer, variable: (name) => variables.get(`${group}.${name}`)! };
 }
 
-const trainingMode = (frozenBatchNorm = false): Mode => ({ training: true, frozenBatchNorm, statistics: new Map(), dropoutSeed: 0 });
+const trainingMode = (frozenBatchNorm = false): Mode => ({ training: true, frozenBatchNorm, statistics: new Map(), dropoutSeed: [0, 0] });
 
 const values = (store: ParameterStore, name: string) => store.export().get(name)!.data;
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { BACKBONES, SEGMENTORS } from '../../../operator/api/experiment.ts';
 import { segmentLoss } from '../../../trainer-image/losses/segment-loss.ts';
 import { multiLabelCrossEntropy } from '../../../trainer-image/losses/pixel-losses.ts';
-import { INFERENCE, type Mode } from '../../../trainer-image/model/layers.ts';
+import { INFERENCE, type DropoutSeed, type Mode } from '../../../trainer-image/model/layers.ts';
 import { createClassifier, createSegmentor, type NetworkSettings, type Segmentor } from '../../../trainer-image/model/segmentor.ts';
 import { tf, type Tensor } from '../../../trainer-image/tf.ts';
 import { gradientsOf } from '../../../trainer-image/training/gradients.ts';
@@ -18,7 +18,7 @@ function quickRandom(): () => number {
   return () => (state = (state * 16807) % 2147483647) / 2147483647;
 }
 
-const mode = (dropoutSeed = 0): Mode => ({ training: true, frozenBatchNorm: false, statistics: new Map(), dropoutSeed });
+const mode = (dropoutSeed: DropoutSeed = [0, 0]): Mode => ({ training: true, frozenBatchNorm: false, statistics: new Map(), dropoutSeed });
 
 function takeStep(network: Segmentor, side: number): { loss: number; missing: string[]; infinite: string[] } {
   const shape = [2, side, side];
@@ -103,9 +103,10 @@ test('dropout is drawn from the seed of the step alone, and inference has none',
   const network = createSegmentor({ ...SMALL, segmentor: 'deeplabv3plus', classes: CLASSES, lorm: false, widths }, quickRandom());
   const image = noise4([2, 33, 33, 3], 'image');
   const logits = (how: Mode) => [...network.forward(image, how).logits.dataSync()];
-  assert.equal(logits(mode(5)), logits(mode(5)));
-  assert.not.equal(logits(mode(5)), logits(mode(6)));
-  assert.equal(logits({ ...INFERENCE, dropoutSeed: 1 }), logits({ ...INFERENCE, dropoutSeed: 2 }));
+  assert.equal(logits(mode([0, 5])), logits(mode([0, 5])));
+  assert.not.equal(logits(mode([0, 5])), logits(mode([0, 6])));
+  assert.not.equal(logits(mode([1, 5])), logits(mode([0, 6])));
+  assert.equal(logits({ ...INFERENCE, dropoutSeed: [0, 1] }), logits({ ...INFERENCE, dropoutSeed: [0, 2] }));
 });
 
 test('LoRM adds parameters and changes nothing in the forward pass', () => {
