@@ -68,21 +68,29 @@ ${renderClasses(draft)}
     epochs: ${settings.segmentEpochs}
     batchSize: ${settings.batchSize}
     cropSize: ${settings.cropSize}
-    learningRate: 0.01
+    learningRate: 0.002
     warmupEpochs: ${settings.segmentWarmupEpochs}
+    # The head is new and learns faster than the pretrained backbone, whose batch norm small batches would spoil.
+    headRateFactor: 10
+    freezeBatchNorm: true
     # Epochs between looks at the validation images.
     validateEvery: ${settings.validateEvery}
 
   losses:
-    # Exponents of the two distance maps; the report shows the maps for several values.
+    # lambda: exponents of the two distance maps; the report shows the maps for several values.
+    # weight: 1 is the published value, for tens of thousands of steps. Short trainings want these terms lighter.
     scribbleDistance:
       lambda: 1
+      weight: 0.1
     classDistance:
       lambda: 6
+      weight: 0.1
+    lorm:
+      weight: 0.01
 
   evaluation:
-    # Averaging over scales and flips is slower and a little better, e.g. [0.75, 1, 1.25].
-    scales: [1]
+    # Averaging over scales and flips is slower and better.
+    scales: [1, 1.5]
     flips: false
 `;
 }
