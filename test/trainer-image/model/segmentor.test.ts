@@ -98,7 +98,7 @@ for (const [backbone, outputStride, last, low] of [
   });
 }
 
-test('dropout is drawn from the seed of the step alone, and inference has none', () => {
+test('dropout is drawn from the seed and the step alone, and inference has none', () => {
   const widths = { aspp: 8, low: 4, dropout: 0.5 };
   const network = createSegmentor({ ...SMALL, segmentor: 'deeplabv3plus', classes: CLASSES, lorm: false, widths }, quickRandom());
   const image = noise4([2, 33, 33, 3], 'image');
