@@ -133,6 +133,11 @@ function trainingSettings(defaults: {
       .describe('How many times faster than the backbone the layers that start from random values learn; DeepLab’s own training takes 10.'),
     momentum: z.number().min(0).lt(1).default(0.9).describe('Momentum of SGD.'),
     weightDecay: z.number().min(0).default(5e-4).describe('L2 weight decay.'),
+    maxGradientNorm: positive()
+      .optional()
+      .describe(
+        'A gradient whose Euclidean norm over all weights is larger is scaled down to it, before momentum and decay. Left out, none is; with frozen batch norm gradients can be long enough to throw a training off at moderate rates.',
+      ),
     freezeBatchNorm: z
       .boolean()
       .default(defaults.freezeBatchNorm)

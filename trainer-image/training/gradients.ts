@@ -25,3 +25,19 @@ export function gradientNorm(gradients: ReadonlyMap<string, Tensor>): number {
     return squares.length === 0 ? 0 : Math.sqrt(tf.addN(squares).dataSync()[0]);
   });
 }
+
+/**
+ * Scales all gradients by one factor so that their norm together is at most `maxNorm`; replaces them in the map.
+ * Returns the norm before.
+ */
+export function clipGradients(gradients: Map<string, Tensor>, maxNorm: number): number {
+  const norm = gradientNorm(gradients);
+  if (!(norm > maxNorm)) return norm;
+  const factor = tf.scalar(maxNorm / norm);
+  for (const [name, gradient] of gradients) {
+    gradients.set(name, tf.mul(gradient, factor));
+    gradient.dispose();
+  }
+  factor.dispose();
+  return norm;
+}

@@ -7,7 +7,7 @@ import { isBackboneParameter, type ParameterStore } from '../model/parameters.ts
 import type { StageContext } from '../stages/stage-context.ts';
 import { tf, type Scalar, type Tensor, type Variable } from '../tf.ts';
 import { removeCheckpoints, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { gradientsOf } from './gradients.ts';
+import { clipGradients, gradientsOf } from './gradients.ts';
 import { History } from './history.ts';
 import { learningRate } from './schedule.ts';
 import { Sgd } from './sgd.ts';
@@ -19,6 +19,8 @@ export interface HistoryLine {
   readonly learningRate: number;
   readonly loss: number;
   readonly terms: Readonly<Record<string, number>>;
+  /** Before it was scaled down; where `maxGradientNorm` is set. */
+  readonly gradientNorm?: number;
 }
 
 /** What a training has of its own: the forward pass of a batch to its loss. */
@@ -77,6 +79,7 @@ export interface StepPosition {
 export interface StepOutcome {
   readonly loss: number;
   readonly terms: Readonly<Record<string, number>>;
+  readonly gradientNorm?: number;
 }
 
 /** Gradient step on one batch. Returns the loss and its terms. Tensors: as many after as before. */
@@ -104,12 +107,14 @@ export function trainStep(
   tf.dispose([loss, ...kept.values()]);
   try {
     refuseNonFinite(batch.step, value, terms, task.field);
+    const { maxGradientNorm } = task.settings;
+    const norm = maxGradientNorm === undefined ? {} : { gradientNorm: clipGradients(gradients, maxGradientNorm) };
     optimizer.step(gradients, position.rate);
     commitStatistics(mode.statistics);
+    return { loss: value, terms, ...norm };
   } finally {
     tf.dispose([...gradients.values(), ...mode.statistics.values()]);
   }
-  return { loss: value, terms };
 }
 
 /** Trains to the end, from the newest checkpoint in the stage's folder. @throws Interrupted when the context says to stop */

@@ -73,6 +73,8 @@ ${renderClasses(draft)}
     # The head is new and learns faster than the pretrained backbone, whose batch norm small batches would spoil.
     headRateFactor: 10
     freezeBatchNorm: true
+    # Frozen batch norm lets gradients grow long; longer ones are scaled down to this.
+    maxGradientNorm: 2
     # Epochs between looks at the validation images.
     validateEvery: ${settings.validateEvery}
 

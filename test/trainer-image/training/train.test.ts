@@ -248,11 +248,47 @@ test('frozen batch norm keeps scale, offset and statistics; the kernel is traine
     }
   }));
 
+test('a long gradient is scaled down to the limit, and the history holds its length before', () =>
+  withFolder(async (folder) => {
+    const limit = 1e-3;
+    const still = { momentum: 0, weightDecay: 0, headRateFactor: 1 };
+    const run = makeRun(folder, { settings: { ...still, maxGradientNorm: limit } });
+    const before = run.store.export();
+    await train(run.task, run.context);
+    const lines = historyOf(folder)
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { learningRate: number; gradientNorm: number });
+    assert.is(lines.length, TOTAL);
+    assert.ok(lines.every(({ gradientNorm }) => gradientNorm > limit));
+    // No step can be longer than rate · limit, so all together go no further than their sum.
+    const reach = lines.reduce((sum, { learningRate }) => sum + learningRate * limit, 0);
+    let squares = 0;
+    for (const [name, { data }] of run.store.export()) {
+      if (/running/.test(name)) continue;
+      data.forEach((value, i) => (squares += (value - before.get(name)!.data[i]) ** 2));
+    }
+    assert.ok(squares > 0 && Math.sqrt(squares) <= reach * 1.01, `${Math.sqrt(squares)} of ${reach}`);
+  }));
+
+test('without a limit, or below it, gradients stay as they are', () =>
+  withFolder(async (folder) => {
+    const runs = [undefined, 1e6].map((maxGradientNorm, i) => {
+      const output = join(folder, String(i));
+      mkdirSync(output);
+      return makeRun(output, { settings: { maxGradientNorm } });
+    });
+    for (const run of runs) await train(run.task, run.context);
+    assert.equal(runs[0].store.export(), runs[1].store.export());
+    assert.not.match(historyOf(join(folder, '0')), /gradientNorm/);
+  }));
+
 test('sixty steps leave as many tensors as there were after the first', () =>
   withFolder(async (folder) => {
     const counts: number[] = [];
     for (let round = 0; round < 5; round++) {
-      const run = makeRun(join(folder), { onStep: () => counts.push(tf.memory().numTensors) });
+      const settings = { maxGradientNorm: 1e-3 };
+      const run = makeRun(join(folder), { settings, onStep: () => counts.push(tf.memory().numTensors) });
       rmSync(join(folder, FILES.checkpoint), { recursive: true, force: true });
       await train(run.task, run.context);
       run.store.dispose();
