@@ -250,6 +250,12 @@ const PseudoLabels = withRules(
           .boolean()
           .default(true)
           .describe('Sets the scribbles to their class before every round and paints them at the end.'),
+        minProbability: z
+          .number()
+          .min(0)
+          .lt(1)
+          .default(0)
+          .describe('Pixels whose refined class is no more probable than this become 255: nothing learns from them. 0 keeps all.'),
       })
       .prefault({})
       .describe('Refinement of the activation maps before they become labels.'),

@@ -206,6 +206,7 @@ const QUALITY_TITLES: Readonly<Record<string, string>> = {
   plain: 'Plain CAM',
   painted: 'With scribbles',
   refined: 'Refined',
+  sure: 'Refined, sure pixels',
   external: 'External',
 };
 

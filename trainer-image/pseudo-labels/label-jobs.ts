@@ -10,7 +10,7 @@ import { writeRgbPng } from '../data/rgb-png.ts';
 import type { LabelMap, Sample } from '../data/types.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { heatMap } from './heat-map.ts';
-import { labelsFromActivations, normalizeActivations, paintScribbles, resizePlanes } from './labels.ts';
+import { labelsFromActivations, leaveOutUnsure, normalizeActivations, paintScribbles, resizePlanes } from './labels.ts';
 import { createRefiner } from './refine.ts';
 import type { Refiner } from './refine.ts';
 import { createThresholdScores } from './threshold.ts';
@@ -51,8 +51,8 @@ export interface ConfusionCounts {
 }
 
 export interface LabelResult {
-  /** Against the true mask, where there is one: the plain label and the one that is written. */
-  readonly quality?: { readonly plain: ConfusionCounts; readonly final: ConfusionCounts };
+  /** Against the true mask, where there is one: the plain label, the one with all done to it, and what of that is written. */
+  readonly quality?: { readonly plain: ConfusionCounts; readonly final: ConfusionCounts; readonly written: ConfusionCounts };
 }
 
 /** Counts for `ThresholdScores.merge`. The activations are compared at the image's size. */
@@ -77,9 +77,12 @@ export async function makePseudoLabel(task: LabelTask, context: PseudoLabelConte
   const planes = fitActivations(activations, image);
   const plain = labelsFromActivations(planes, classIndices, threshold, image.width, image.height);
   const input = { image, activations: planes, classIndices, backgroundThreshold: threshold, scribble };
-  const refined = settings.refinement.method === 'None' ? plain : refinerFor(context).labels(input);
-  const final = settings.paintScribbles && scribble ? paintScribbles(refined, scribble) : refined;
-  await writeIndexPng(join(context.labels, `${sample.id}.png`), final);
+  const { method, minProbability } = settings.refinement;
+  const refined = method === 'None' ? undefined : refinerFor(context).labels(input);
+  const painted = (labels: LabelMap) => (settings.paintScribbles && scribble ? paintScribbles(labels, scribble) : labels);
+  const final = painted(refined ?? plain);
+  const written = refined === undefined || minProbability === 0 ? final : painted(leaveOutUnsure(refined, minProbability));
+  await writeIndexPng(join(context.labels, `${sample.id}.png`), written);
   if (task.heatMap) await writeRgbPng(join(context.heatMaps, `${sample.id}.png`), heatMap(image, planes));
   if (sample.mask === undefined) return {};
   const mask = await readIndexPng(sample.mask);
@@ -89,7 +92,7 @@ export async function makePseudoLabel(task: LabelTask, context: PseudoLabelConte
     confusion.add(mask.data, labels.data);
     return { counts: confusion.counts, missed: confusion.missed };
   };
-  return { quality: { plain: against(plain), final: against(final) } };
+  return { quality: { plain: against(plain), final: against(final), written: against(written) } };
 }
 
 async function readScribble(sample: Sample, { degradation }: PseudoLabelContext): Promise<LabelMap | undefined> {

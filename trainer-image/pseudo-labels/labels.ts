@@ -83,6 +83,12 @@ export function labelsFromActivations(
   return { width, height, data };
 }
 
+/** The labels with 255 where their probability is not above the least one. */
+export function leaveOutUnsure(labels: LabelMap & { readonly probability: Float32Array }, minProbability: number): LabelMap {
+  const { width, height, data, probability } = labels;
+  return { width, height, data: data.map((label, i) => (probability[i] > minProbability ? label : IGNORE_INDEX)) };
+}
+
 /** The labels with every scribbled pixel set to its class. */
 export function paintScribbles(labels: LabelMap, scribble: LabelMap): LabelMap {
   return { ...labels, data: labels.data.map((label, i) => (scribble.data[i] === IGNORE_INDEX ? label : scribble.data[i])) };

@@ -31,11 +31,17 @@ export interface RefinementInput {
   readonly scribble?: LabelMap;
 }
 
+/** A class for every pixel, and how sure the refinement is of it. */
+export interface RefinedLabels extends LabelMap {
+  /** Probability of each pixel's class; 1 where a fixed scribble gave it. */
+  readonly probability: Float32Array;
+}
+
 export interface Refiner {
   /** Refined probabilities [C + 1][H·W]: background, then the classes of the input. */
   probabilities(input: RefinementInput): Float32Array[];
   /** Pseudo-label: the most probable class, of equals the first; fixed scribbles are painted over it. */
-  labels(input: RefinementInput): LabelMap;
+  labels(input: RefinementInput): RefinedLabels;
 }
 
 const COLOUR_WIDTH = 0.3;
@@ -50,8 +56,11 @@ export function createRefiner(settings: RefinementSettings): Refiner {
     probabilities,
     labels: (input) => {
       const { width, height } = input.image;
-      const labels = { width, height, data: mostProbable(probabilities(input), input.classIndices) };
-      return settings.fixScribbles && input.scribble ? paintScribbles(labels, input.scribble) : labels;
+      const labels = { width, height, ...mostProbable(probabilities(input), input.classIndices) };
+      const { scribble } = input;
+      if (!settings.fixScribbles || !scribble) return labels;
+      const probability = labels.probability.map((value, i) => (scribble.data[i] === IGNORE_INDEX ? value : 1));
+      return { ...paintScribbles(labels, scribble), probability };
     },
   };
 }
@@ -162,7 +171,10 @@ function readProbabilities(floats: Float32Array, start: number, classes: number,
   return [background, ...planes];
 }
 
-function mostProbable(probabilities: readonly Float32Array[], classIndices: readonly number[]): Uint8Array {
+function mostProbable(
+  probabilities: readonly Float32Array[],
+  classIndices: readonly number[],
+): Pick<RefinedLabels, 'data' | 'probability'> {
   const labels = new Uint8Array(probabilities[0].length);
   const best = probabilities[0].slice();
   classIndices.forEach((classIndex, k) => {
@@ -174,5 +186,5 @@ function mostProbable(probabilities: readonly Float32Array[], classIndices: read
       }
     }
   });
-  return labels;
+  return { data: labels, probability: best };
 }

@@ -60,19 +60,26 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
   const choice = await thresholdFor(annotated, activations, settings, context);
   const candidates = annotated.map(({ id }) => ({ id, classes: classesOf(id) }));
   const examples = new Set(chooseExamples(candidates, EXAMPLES));
-  const { quality, seconds } = await writeLabels(annotated, activations, { ...settings, threshold: choice.threshold, examples }, context);
+  const { quality, meanIou, sureShare, seconds } = await writeLabels(
+    annotated,
+    activations,
+    { ...settings, threshold: choice.threshold, examples },
+    context,
+  );
   dispose();
   writeJson(join(context.output, ARTIFACTS.pseudoLabel.quality), {
     threshold: choice.threshold,
     candidates: choice.curve,
     quality,
+    sureShare,
     ...counts,
   });
   return {
     ...counts,
     threshold: choice.threshold,
     agreement: choice.agreement,
-    meanIou: Object.values(quality ?? {}).at(-1) ?? null,
+    meanIou,
+    ...(sureShare === undefined ? {} : { sureShare }),
     secondsPerImage: (choice.seconds + seconds) / Math.max(1, annotated.length),
   };
 }
@@ -145,22 +152,28 @@ interface LabelSettings extends PseudoLabelContext {
   readonly examples: ReadonlySet<string>;
 }
 
-/** mIoU of the labels before and after what was done to them, in the order of doing. */
+/**
+ * mIoU of the labels before and after what was done to them, in the order of doing; at the end, where unsure pixels are left out, that
+ * of the kept ones alone (`sure`).
+ */
 type LabelQuality = Readonly<Record<string, number | null>>;
 
-/** Writes the labels; returns their mIoU against the training masks, null without any mask. The last entry is that of the written ones. */
+/**
+ * Writes the labels; returns their mIoU against the training masks, null without any mask: `quality` step by step, `meanIou` over all
+ * pixels; and the share of the pixels that has a label where unsure ones are left out.
+ */
 async function writeLabels(
   samples: readonly Sample[],
   activations: ReadActivations,
   { threshold, examples, ...settings }: LabelSettings,
   context: StageContext,
-): Promise<{ quality: LabelQuality | null; seconds: number }> {
-  const [plain, final] = [createConfusion(settings.classes.length), createConfusion(settings.classes.length)];
+): Promise<{ quality: LabelQuality | null; meanIou: number | null; sureShare?: number; seconds: number }> {
+  const [plain, final, written] = [1, 2, 3].map(() => createConfusion(settings.classes.length));
   const isThere = (index: number) => {
     const { id } = samples[index];
     return isWholePng(join(settings.labels, `${id}.png`)) && (!examples.has(id) || isWholePng(join(settings.heatMaps, `${id}.png`)));
   };
-  const countsOf = [plain, final].flatMap(({ counts, missed }) => [counts, missed]);
+  const countsOf = [plain, final, written].flatMap(({ counts, missed }) => [counts, missed]);
   const tally = openTally(join(context.output, ARTIFACTS.pseudoLabel.labelTally), countsOf, samples.length, isThere);
   if (tally.done > 0) context.log(`${tally.done} of ${samples.length} labels are there already`);
   const stopIfAsked = () => {
@@ -179,13 +192,20 @@ async function writeLabels(
     if (quality !== undefined) {
       plain.merge(quality.plain);
       final.merge(quality.final);
+      written.merge(quality.written);
     }
     tally.keep();
     stopIfAsked();
     context.progress({ label: 'labels', done: first + tally.done, total: first + samples.length, unit: 'image' });
   }
   const { seconds } = tally;
-  if (withMasks(samples).length === 0) return { quality: null, seconds };
+  if (withMasks(samples).length === 0) return { quality: null, meanIou: null, seconds };
   const change = refinement.method !== 'None' ? 'refined' : paintScribbles ? 'painted' : undefined;
-  return { quality: { plain: plain.meanIou(), ...(change === undefined ? {} : { [change]: final.meanIou() }) }, seconds };
+  const quality = { plain: plain.meanIou(), ...(change === undefined ? {} : { [change]: final.meanIou() }) };
+  const meanIou = final.meanIou();
+  if (refinement.method === 'None' || refinement.minProbability === 0) return { quality, meanIou, seconds };
+  const sum = (counts: Float64Array) => counts.reduce((total, count) => total + count, 0);
+  const [kept, left] = [sum(written.counts), sum(written.missed)];
+  written.missed.fill(0);
+  return { quality: { ...quality, sure: written.meanIou() }, meanIou, sureShare: kept / (kept + left), seconds };
 }

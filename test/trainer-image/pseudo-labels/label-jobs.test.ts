@@ -14,7 +14,7 @@ import type { LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../.
 const [WIDTH, HEIGHT] = [48, 32];
 const module = new URL('../../../trainer-image/pseudo-labels/label-jobs.ts', import.meta.url).href;
 const settings: PseudoLabelContext['settings'] = {
-  refinement: { method: 'PixelAdaptive', iterations: 60, dilations: [1, 2, 4, 8], fixScribbles: true },
+  refinement: { method: 'PixelAdaptive', iterations: 60, dilations: [1, 2, 4, 8], fixScribbles: true, minProbability: 0 },
   paintScribbles: false,
   thresholdCandidates: [0.2, 0.5, 0.8],
 };
@@ -69,6 +69,28 @@ test('a thread refines, writes label and heat map, and counts the quality of bot
   const heat = await readImage(join(context.heatMaps, 'a.png'));
   assert.equal([heat.width, heat.height], [WIDTH, HEIGHT]);
   assert.equal([...(await readdir(context.labels)), ...(await readdir(context.heatMaps))], ['a.png', 'a.png'], 'no temporary file is left');
+});
+
+test('pixels of which the refinement is not sure are written as 255; the quality of all stays', async ({ task, context }) => {
+  const strict = { ...settings, refinement: { ...settings.refinement, iterations: 2, minProbability: 0.9 } };
+  const loose = { ...strict, refinement: { ...strict.refinement, minProbability: 0 } };
+  const all = await inPool<LabelTask, LabelResult>('makePseudoLabel', { ...context, settings: loose }, task);
+  const every = await readIndexPng(join(context.labels, 'a.png'));
+  const sure = await inPool<LabelTask, LabelResult>('makePseudoLabel', { ...context, settings: strict }, task);
+  const labels = await readIndexPng(join(context.labels, 'a.png'));
+  const left = labels.data.filter((label) => label === 255).length;
+  assert.ok(left > 0 && left < WIDTH * HEIGHT, `${left} left out`);
+  assert.ok(labels.data.every((label, i) => label === 255 || label === every.data[i]));
+  const scribble = await readIndexPng(task.sample.scribble!);
+  assert.ok(
+    scribble.data.every((label, i) => label === 255 || labels.data[i] === label),
+    'scribbled pixels are sure',
+  );
+  assert.equal(sure.quality!.final, all.quality!.final);
+  assert.is(
+    sure.quality!.written.missed.reduce((sum, count) => sum + count, 0),
+    left,
+  );
 });
 
 test('without refinement the plain label is written, with scribbles painted over it if asked for', async ({ task, context }) => {

@@ -186,7 +186,7 @@ test('a scribble fills its side of an edge and leaves the other to the backgroun
 test('an image without any class is background', () => {
   const { image } = scene(9, 5, 1, 5);
   const labels = createRefiner(settings()).labels({ image, activations: [], classIndices: [], backgroundThreshold: 0.3 });
-  assert.equal(labels, { width: 9, height: 5, data: new Uint8Array(45) });
+  assert.equal(labels, { width: 9, height: 5, data: new Uint8Array(45), probability: new Float32Array(45).fill(1) });
 });
 
 test('a scribble of a class without activation is refused', () => {

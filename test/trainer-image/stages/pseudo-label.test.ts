@@ -42,24 +42,30 @@ function withClassifier(
   });
 }
 
-test('the quality in the result is that of the labels which are written, whatever was done to them', () =>
+test('the quality in the result is that of the labels, whatever was done to them; of sure pixels it tells quality and share', () =>
   withClassifier(async ({ root, dataset, classify }) => {
     const cases = [
       [{ refinement: { method: 'None' } }, ['plain']],
       [{ refinement: { method: 'None' }, paintScribbles: true }, ['plain', 'painted']],
       [{ refinement: { method: 'PixelAdaptive', iterations: 2 } }, ['plain', 'refined']],
+      [{ refinement: { method: 'PixelAdaptive', iterations: 2, minProbability: 0.8 } }, ['plain', 'refined', 'sure']],
     ] as const;
     const results: number[] = [];
     for (const [settings, names] of cases) {
       const pseudoLabels = { scales: [1], flips: false, backgroundThreshold: 0.3, ...settings };
       const spec = { dataset, model, pseudoLabels };
       const { context, output } = makeContext(join(root, names.join('-')), { stage: 'pseudo-label', spec, upstream: { classify } });
-      const { meanIou } = await pseudoLabel(context);
-      const { quality } = JSON.parse(readFileSync(join(output, ARTIFACTS.pseudoLabel.quality), 'utf8')) as {
+      const { meanIou, sureShare } = await pseudoLabel(context);
+      const record = JSON.parse(readFileSync(join(output, ARTIFACTS.pseudoLabel.quality), 'utf8')) as {
         quality: Record<string, number>;
+        sureShare?: number;
       };
-      assert.equal(Object.keys(quality), names);
-      assert.is(meanIou, Object.values(quality).at(-1));
+      const { sure, ...ofAll } = record.quality;
+      assert.equal(Object.keys(record.quality), names);
+      assert.is(meanIou, Object.values(ofAll).at(-1), 'of all pixels, those that are left out with them');
+      assert.is(sureShare, record.sureShare);
+      assert.is(sureShare === undefined, sure === undefined);
+      if (record.sureShare !== undefined) assert.ok(record.sureShare > 0 && record.sureShare < 1, `${record.sureShare} are sure`);
       results.push(meanIou as number);
     }
     assert.ok(results[1] > results[0], `scribbles painted over make labels better: ${results.join(', ')}`);
