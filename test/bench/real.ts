@@ -42,10 +42,9 @@ const { values: options } = parseArgs({
 
 /** The settings of every row, found on the training split and the scribbles alone (docs/results.md). */
 function settings(): Pick<ExperimentInput['spec'], 'model' | 'classify' | 'segment' | 'pseudoLabels' | 'evaluation'> {
-  const training = { batchSize: 8, cropSize: 144, learningRate: 0.01, warmupEpochs: 1 };
   return {
     model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv2' },
-    classify: { ...training, epochs: 10 },
+    classify: { epochs: 10, batchSize: 8, cropSize: 144, learningRate: 0.01, warmupEpochs: 1 },
     pseudoLabels: { scales: [0.5, 1, 1.5], flips: false, refinement: { minProbability: 0.6 } },
     segment: {
       epochs: Number(options.epochs),

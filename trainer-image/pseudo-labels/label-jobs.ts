@@ -92,7 +92,8 @@ export async function makePseudoLabel(task: LabelTask, context: PseudoLabelConte
     confusion.add(mask.data, labels.data);
     return { counts: confusion.counts, missed: confusion.missed };
   };
-  return { quality: { plain: against(plain), final: against(final), written: against(written) } };
+  const quality = { plain: against(plain), final: against(final) };
+  return { quality: { ...quality, written: written === final ? quality.final : against(written) } };
 }
 
 async function readScribble(sample: Sample, { degradation }: PseudoLabelContext): Promise<LabelMap | undefined> {

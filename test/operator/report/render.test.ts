@@ -104,6 +104,15 @@ test('a row of the confusion matrix sums to one, and a class without pixels has 
   );
 });
 
+test('the pseudo-labels have the mIoU of all pixels, not that of the sure ones', () => {
+  const complete = completeReport();
+  const quality = [...complete.pseudoLabel!.quality, { name: 'sure', meanIou: 0.854 }];
+  const headlineOf = (page: string) => /mIoU of the pseudo-labels[^%]*%/.exec(page)?.[0];
+  const page = renderReport({ ...complete, pseudoLabel: { ...complete.pseudoLabel!, quality } }, ASSETS);
+  assert.match(headlineOf(page)!, /72\.1/);
+  assert.is(headlineOf(page), headlineOf(renderReport(complete, ASSETS)));
+});
+
 test('before the evaluation the last validation stands in for the result', () => {
   const page = renderReport({ ...completeReport(), evaluation: null }, ASSETS);
   assert.match(page, /mIoU so far, epoch 20/);
