@@ -20,6 +20,8 @@ export type StageName = (typeof STAGES)[number];
 export const BACKBONES = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'efficientnet-lite0'] as const;
 export type BackboneName = (typeof BACKBONES)[number];
 export const SEGMENTORS = ['deeplabv2', 'deeplabv3plus'] as const;
+/** Channels of DeepLabV3+'s pyramid and decoder where the experiment leaves them out. */
+export const PUBLISHED_HEAD_CHANNELS = 256;
 export type SegmentorName = (typeof SEGMENTORS)[number];
 
 /** A list whose entries differ from each other. */
@@ -279,6 +281,14 @@ const Model = withRules(
     })
       .optional()
       .describe('Input pixels per feature pixel: 8 or 16. Left out: 8 for ResNet, 16 for EfficientNet-Lite0.'),
+    headChannels: z
+      .int()
+      .min(8)
+      .max(2048)
+      .optional()
+      .describe(
+        'Channels of DeepLabV3+’s pyramid branches and decoder, which take most of its time on a CPU. Left out: 256, as published. Only with segmentor deeplabv3plus.',
+      ),
     weights: z
       .string()
       .min(1)
@@ -297,6 +307,11 @@ const Model = withRules(
     cel: "!has(self.weights) || self.weights in ['ImageNet', 'None'] || self.weights.matches('[.](safetensors|pth|pt)$')",
     holds: ({ weights }) => weights === undefined || /^(ImageNet|None)$|[.](safetensors|pth|pt)$/.test(weights),
     message: 'weights must be ImageNet, None, or a file that ends in .safetensors, .pth or .pt',
+  },
+  {
+    cel: "!has(self.headChannels) || self.segmentor == 'deeplabv3plus'",
+    holds: ({ headChannels, segmentor }) => headChannels === undefined || segmentor === 'deeplabv3plus',
+    message: 'headChannels: deeplabv2 has one channel a class in its head; leave it out, or set segmentor to deeplabv3plus',
   },
 );
 

@@ -1,4 +1,4 @@
-import { LOSS_TERMS } from '../api/experiment.ts';
+import { LOSS_TERMS, PUBLISHED_HEAD_CHANNELS } from '../api/experiment.ts';
 import type { Experiment, LossSettings, LossTermName, ModelSettings, StageName, TrainingSettings } from '../api/experiment.ts';
 import type { Json } from './canonical-json.ts';
 
@@ -34,6 +34,11 @@ export function needsPseudoLabels(losses: LossSettings): boolean {
 export function effectiveOutputStride({ backbone, outputStride }: ModelSettings): 8 | 16 {
   if (outputStride === 8 || outputStride === 16) return outputStride;
   return backbone === 'efficientnet-lite0' ? 16 : 8;
+}
+
+/** Channels of the head where the experiment leaves them out; DeepLabV2's head has none to choose. */
+export function effectiveHeadChannels({ segmentor, headChannels }: ModelSettings): number | undefined {
+  return segmentor === 'deeplabv3plus' ? (headChannels ?? PUBLISHED_HEAD_CHANNELS) : undefined;
 }
 
 function without(settings: object, left: string): Json {
@@ -89,7 +94,11 @@ export function stageInputs(stage: StageName, spec: Experiment['spec'], identiti
         seed: spec.seed,
         dataset,
         scribbles: scribbleInputs(spec),
-        model: { ...backboneInputs(spec.model, weights), segmentor: spec.model.segmentor },
+        model: {
+          ...backboneInputs(spec.model, weights),
+          segmentor: spec.model.segmentor,
+          headChannels: effectiveHeadChannels(spec.model),
+        },
         segment: trainingInputs(spec.segment),
         losses: lossInputs(spec.losses),
       };

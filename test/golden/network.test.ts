@@ -36,7 +36,7 @@ interface GoldenNetwork extends Readonly<Record<'image' | 'scribble' | 'pseudoLa
   };
 }
 
-/** The golden network; the head's widths are those of its weights. */
+/** The golden network; the head's channels are those of its weights. */
 function createNetwork(golden: GoldenNetwork, weights: NamedArrays): Segmentor {
   const { block, blocks, baseWidth, segmentor, classes } = golden;
   const outputs = (name: string) => weights.get(`${name}.conv.weight`)?.shape[0] ?? 0;
@@ -47,7 +47,7 @@ function createNetwork(golden: GoldenNetwork, weights: NamedArrays): Segmentor {
       segmentor: SEGMENTORS[segmentor],
       classes,
       lorm: true,
-      widths: { aspp: outputs('project'), low: outputs('reduce'), dropout: 0 },
+      head: { channels: outputs('project'), lowChannels: outputs('reduce'), dropout: 0 },
     },
     createRandom(0),
   );

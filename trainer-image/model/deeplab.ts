@@ -1,3 +1,4 @@
+import { PUBLISHED_HEAD_CHANNELS } from '../../operator/api/experiment.ts';
 import { attribute, execute, tf, type Tensor4D } from '../tf.ts';
 import { aspp } from './aspp.ts';
 import { convBatchNorm, convBias, resizeBilinear, type Mode } from './layers.ts';
@@ -15,27 +16,35 @@ export function deeplabV2(store: ParameterStore, backbone: Backbone, classes: nu
   return ({ last }, mode) => project(pyramid(last, mode), mode);
 }
 
-/** Channels of DeepLabV3+; the published ones are the default, tests use fewer. */
-export interface DeeplabV3PlusWidths {
-  readonly aspp: number;
-  readonly low: number;
+export interface DeeplabV3PlusSettings {
+  /** Channels of the pyramid's branches and of the decoder. */
+  readonly channels: number;
+  /** Channels that the backbone's features at stride 4 are reduced to. */
+  readonly lowChannels: number;
+  /** Share of the pyramid's channels that a step of the training leaves out. */
   readonly dropout: number;
 }
 
-export const PUBLISHED_WIDTHS: DeeplabV3PlusWidths = { aspp: 256, low: 48, dropout: 0.5 };
+const PUBLISHED: DeeplabV3PlusSettings = { channels: PUBLISHED_HEAD_CHANNELS, lowChannels: 48, dropout: 0.5 };
 
 /** DeepLabV3+ (Chen et al. 2018): ASPP (dilations 6, 12, 18), then the features at stride 4 refine the upsampled result. */
-export function deeplabV3Plus(store: ParameterStore, backbone: Backbone, classes: number, widths = PUBLISHED_WIDTHS): Head {
+export function deeplabV3Plus(
+  store: ParameterStore,
+  backbone: Backbone,
+  classes: number,
+  settings: Partial<DeeplabV3PlusSettings> = {},
+): Head {
+  const { channels, lowChannels, dropout } = { ...PUBLISHED, ...settings };
   const block = (name: string, size: number, inputs: number, outputs: number) =>
     convBatchNorm(store, { conv: `${name}.conv`, norm: `${name}.bn` }, { size, inputs, outputs, activation: 'relu', group: 'head' });
-  const pyramid = aspp(store.scope('aspp'), { inputs: backbone.channels, outputs: widths.aspp, dilations: [6, 12, 18] });
-  const project = block('project', 1, 5 * widths.aspp, widths.aspp);
-  const reduce = block('reduce', 1, backbone.lowChannels, widths.low);
-  const fuse1 = block('fuse1', 3, widths.low + widths.aspp, widths.aspp);
-  const fuse2 = block('fuse2', 3, widths.aspp, widths.aspp);
-  const classifier = convBias(store, 'classifier', { inputs: widths.aspp, outputs: classes });
+  const pyramid = aspp(store.scope('aspp'), { inputs: backbone.channels, outputs: channels, dilations: [6, 12, 18] });
+  const project = block('project', 1, 5 * channels, channels);
+  const reduce = block('reduce', 1, backbone.lowChannels, lowChannels);
+  const fuse1 = block('fuse1', 3, lowChannels + channels, channels);
+  const fuse2 = block('fuse2', 3, channels, channels);
+  const classifier = convBias(store, 'classifier', { inputs: channels, outputs: classes });
   return ({ last, low }, mode) => {
-    const context = dropout(project(pyramid(last, mode), mode), widths.dropout, mode);
+    const context = dropOut(project(pyramid(last, mode), mode), dropout, mode);
     const [, height, width] = low.shape;
     const joined = tf.concat([reduce(low, mode), resizeBilinear(context, height, width)], 3);
     return classifier(fuse2(fuse1(joined, mode), mode), mode);
@@ -45,7 +54,7 @@ export function deeplabV3Plus(store: ParameterStore, backbone: Backbone, classes
 const UNIFORM = [attribute.float32('dtype'), attribute.int32('T'), attribute.int32('Tseed')];
 
 /** Dropout whose mask depends on the step's seed alone, so that a resumed run draws the same one. */
-function dropout(x: Tensor4D, rate: number, mode: Mode): Tensor4D {
+function dropOut(x: Tensor4D, rate: number, mode: Mode): Tensor4D {
   if (!mode.training || rate === 0) return x;
   const mask = tf.tidy(() => {
     const uniform = execute('StatelessRandomUniform', UNIFORM, [

@@ -3,7 +3,7 @@ import { EFFICIENTNET_LITE_NORMALISATION, IMAGENET_NORMALISATION, type Normalisa
 import type { Random } from '../data/random.ts';
 import type { LormParameters } from '../losses/lorm.ts';
 import { tf, type Tensor, type Tensor4D } from '../tf.ts';
-import { deeplabV2, deeplabV3Plus, PUBLISHED_WIDTHS, type DeeplabV3PlusWidths, type Head } from './deeplab.ts';
+import { deeplabV2, deeplabV3Plus, type DeeplabV3PlusSettings, type Head } from './deeplab.ts';
 import { efficientnetLite0 } from './efficientnet.ts';
 import type { Mode } from './layers.ts';
 import { ParameterStore } from './parameters.ts';
@@ -17,7 +17,8 @@ export interface NetworkSettings {
 export interface SegmentorSettings extends NetworkSettings {
   readonly segmentor: SegmentorName;
   readonly classes: number;
-  readonly widths?: DeeplabV3PlusWidths;
+  /** What differs from the published DeepLabV3+. */
+  readonly head?: Partial<DeeplabV3PlusSettings>;
   /** Whether the parameters of LoRM are there; inference never runs it. */
   readonly lorm: boolean;
 }
@@ -77,7 +78,7 @@ export function createSegmentor(settings: SegmentorSettings, random?: Random): S
   const head: Head =
     settings.segmentor === 'deeplabv2'
       ? deeplabV2(parameters, backbone, settings.classes)
-      : deeplabV3Plus(parameters, backbone, settings.classes, settings.widths ?? PUBLISHED_WIDTHS);
+      : deeplabV3Plus(parameters, backbone, settings.classes, settings.head);
   return {
     parameters,
     lorm: settings.lorm ? createLorm(parameters.scope('lorm'), backbone.channels) : undefined,

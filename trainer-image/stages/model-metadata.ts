@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BACKBONES, SEGMENTORS } from '../../operator/api/experiment.ts';
+import type { Random } from '../data/random.ts';
 import { BadInputError } from '../errors.ts';
 import { createSegmentor, type Segmentor } from '../model/segmentor.ts';
 import { loadWeights } from '../model/weights/match-weights.ts';
@@ -10,6 +11,7 @@ const ModelMetadata = z.object({
   backbone: z.enum(BACKBONES),
   segmentor: z.enum(SEGMENTORS),
   outputStride: z.union([z.literal(8), z.literal(16)]),
+  headChannels: z.int().min(1).optional(),
   classes: z.array(z.string()).min(2),
 });
 export type ModelMetadata = z.output<typeof ModelMetadata>;
@@ -19,6 +21,12 @@ const KEY = 'cdsp';
 /** The metadata of a safetensors file, strings by name. */
 export function modelMetadata(model: ModelMetadata): Record<string, string> {
   return { [KEY]: JSON.stringify(ModelMetadata.parse(model)) };
+}
+
+/** The network that the metadata describe, its parameters drawn from `random`; without it 0, to be loaded. */
+export function createModel({ headChannels, classes, ...model }: ModelMetadata, lorm: boolean, random?: Random): Segmentor {
+  const head = headChannels === undefined ? {} : { channels: headChannels };
+  return createSegmentor({ ...model, classes: classes.length, lorm, head }, random);
 }
 
 /** Opens a trained segmentor for inference; LoRM's parameters are left out. @throws BadInputError for a file that is none */
@@ -32,7 +40,7 @@ export function openSegmentor(file: string): { network: Segmentor; model: ModelM
   } catch (cause) {
     throw new BadInputError('the description of the model in the file cannot be read', { file, cause });
   }
-  const network = createSegmentor({ ...model, classes: model.classes.length, lorm: false });
+  const network = createModel(model, false);
   network.parameters.load(loadWeights(file, network.parameters.expected()).arrays);
   return { network, model };
 }

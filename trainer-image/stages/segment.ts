@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ExperimentSpec } from '../../operator/api/experiment.ts';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
-import { effectiveOutputStride, isEffective, needsPseudoLabels } from '../../operator/plan/stage-inputs.ts';
+import { effectiveHeadChannels, effectiveOutputStride, isEffective, needsPseudoLabels } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import type { LoaderFields, TrainingBatch } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
@@ -9,13 +9,13 @@ import { BadInputError } from '../errors.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { withMasks } from '../data/types.ts';
 import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
-import { createSegmentor, normalisationOf } from '../model/segmentor.ts';
+import { normalisationOf } from '../model/segmentor.ts';
 import { writeSafetensors } from '../model/weights/safetensors.ts';
 import { tf, type Tensor } from '../tf.ts';
 import { History } from '../training/history.ts';
 import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
-import { modelMetadata } from './model-metadata.ts';
+import { createModel, modelMetadata } from './model-metadata.ts';
 import { predictSample } from './predict-sample.ts';
 import { openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
@@ -61,8 +61,14 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   const survey = await surveyStageScribbles(dataset, context);
   const labels = pseudoLabel === undefined ? undefined : join(pseudoLabel, ARTIFACTS.pseudoLabel.labels);
   const lorm = isEffective(spec.losses, 'lorm');
-  const model = { backbone, segmentor, outputStride: effectiveOutputStride(spec.model), classes: dataset.classes.length, lorm };
-  const network = createSegmentor(model, createRandom(context.seed, 'segmentor'));
+  const model = {
+    backbone,
+    segmentor,
+    outputStride: effectiveOutputStride(spec.model),
+    headChannels: effectiveHeadChannels(spec.model),
+    classes: [...dataset.classes],
+  };
+  const network = createModel(model, lorm, createRandom(context.seed, 'segmentor'));
   loadInitialWeights(network.parameters, context);
   const normalisation = normalisationOf(backbone);
   const shape: [number, number, number] = [settings.batchSize, settings.cropSize, settings.cropSize];
@@ -116,7 +122,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
     },
     context,
   );
-  const metadata = modelMetadata({ ...model, classes: [...dataset.classes] });
+  const metadata = modelMetadata(model);
   writeSafetensors(join(context.output, ARTIFACTS.segment.weights), network.parameters.export(), metadata);
   network.parameters.dispose();
   return {

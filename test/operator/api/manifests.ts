@@ -23,6 +23,7 @@ export const VALID: [why: string, manifest: Record<string, unknown>][] = [
   ],
   ['a threshold given', manifest({ pseudoLabels: { backgroundThreshold: 0.3, refinement: { method: 'None' } } })],
   ['output stride 16', manifest({ model: { backbone: 'resnet101', segmentor: 'deeplabv3plus', outputStride: 16, weights: 'r101.pth' } })],
+  ['a narrow head', manifest({ model: { segmentor: 'deeplabv3plus', headChannels: 64 } })],
   ['ImageNet weights', manifest({ model: { backbone: 'efficientnet-lite0', weights: 'ImageNet' } })],
   ['no weights', manifest({ model: { weights: 'None' } })],
   ['as many epochs of warm-up as epochs', manifest({ segment: { epochs: 3, warmupEpochs: 3 } })],

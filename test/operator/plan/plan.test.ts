@@ -29,6 +29,7 @@ const edits: [why: string, field: string, value: Json, runs: StageName[]][] = [
   ['the backbone', 'model.backbone', 'resnet101', ALL],
   ['the output stride', 'model.outputStride', 16, ALL],
   ['the segmentor', 'model.segmentor', 'deeplabv3plus', FROM_SEGMENT],
+  ['channels of a head that has none', 'model.headChannels', 64, []],
   ['epochs of classify', 'classify.epochs', 5, ALL],
   ['the crop of classify', 'classify.cropSize', 64, ALL],
   ['augmentation of classify', 'classify.augmentation.flip', false, ALL],

@@ -99,8 +99,8 @@ for (const [backbone, outputStride, last, low] of [
 }
 
 test('dropout is drawn from the seed and the step alone, and inference has none', () => {
-  const widths = { aspp: 8, low: 4, dropout: 0.5 };
-  const network = createSegmentor({ ...SMALL, segmentor: 'deeplabv3plus', classes: CLASSES, lorm: false, widths }, quickRandom());
+  const head = { channels: 8, lowChannels: 4, dropout: 0.5 };
+  const network = createSegmentor({ ...SMALL, segmentor: 'deeplabv3plus', classes: CLASSES, lorm: false, head }, quickRandom());
   const image = noise4([2, 33, 33, 3], 'image');
   const logits = (how: Mode) => [...network.forward(image, how).logits.dataSync()];
   assert.equal(logits(mode([0, 5])), logits(mode([0, 5])));
