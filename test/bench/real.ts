@@ -32,7 +32,7 @@ const { values: options } = parseArgs({
   options: {
     data: { type: 'string', default: join(ROOT, '../shared/data/voc7') },
     seeds: { type: 'string', default: '3' },
-    rows: { type: 'string', default: 'scribble,pseudo,both,del,lorm,all,masks' },
+    rows: { type: 'string', default: 'scribble,all,both,del,lorm,pseudo' },
     storage: { type: 'string', default: join(ROOT, 'runs/bench-real') },
     epochs: { type: 'string', default: '6' },
     parallel: { type: 'string', default: String(availableParallelism()) },
@@ -43,7 +43,7 @@ const { values: options } = parseArgs({
 /** The settings of every row, found on the training split and the scribbles alone (docs/results.md). */
 function settings(): Pick<ExperimentInput['spec'], 'model' | 'classify' | 'segment' | 'pseudoLabels' | 'evaluation'> {
   return {
-    model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv2' },
+    model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv3plus', headChannels: 64 },
     classify: { epochs: 10, batchSize: 8, cropSize: 144, learningRate: 0.01, warmupEpochs: 1 },
     pseudoLabels: { scales: [0.5, 1, 1.5], flips: false, refinement: { minProbability: 0.6 } },
     segment: {

@@ -29,7 +29,6 @@ const edits: [why: string, field: string, value: Json, runs: StageName[]][] = [
   ['the backbone', 'model.backbone', 'resnet101', ALL],
   ['the output stride', 'model.outputStride', 16, ALL],
   ['the segmentor', 'model.segmentor', 'deeplabv3plus', FROM_SEGMENT],
-  ['channels of a head that has none', 'model.headChannels', 64, []],
   ['epochs of classify', 'classify.epochs', 5, ALL],
   ['the crop of classify', 'classify.cropSize', 64, ALL],
   ['augmentation of classify', 'classify.augmentation.flip', false, ALL],
@@ -71,7 +70,7 @@ function leaves(node: SchemaNode, path: string): string[] {
 
 test('every field of the spec has been thought about: it is in the table of edits, in a table like it, or known to have no effect', () => {
   const thoughtAbout = new Set(edits.map(([, field]) => field));
-  const handledElsewhere = /^(dataset|placement|storage|pseudoLabels\.(source|external)|model\.weights)/;
+  const handledElsewhere = /^(dataset|placement|storage|pseudoLabels\.(source|external)|model\.(weights|headChannels))/;
   const siblings = /^(classify|segment|losses\.\w+|pseudoLabels\.refinement|evaluation)\./;
   const forgotten = leaves(schemaTree(ExperimentSpec), '').filter(
     (field) => !thoughtAbout.has(field) && !handledElsewhere.test(field) && !siblings.test(field),
@@ -118,6 +117,12 @@ test('content counts, not names: data, weights, external labels and trainer', ()
   assert.equal(changed(plan(), plan({}, {}, '1.0.1')), ALL);
   const external = { pseudoLabels: { source: 'External', external: { path: 'a' } } };
   assert.equal(changed(plan(external, { externalLabels: 'x' }), plan(external, { externalLabels: 'y' })), FROM_LABELS);
+});
+
+test('the channels of DeepLabV3+ run the segmentor again, unless they are the published ones spelled out', () => {
+  const headed = (headChannels?: number) => plan({ model: { segmentor: 'deeplabv3plus', headChannels } });
+  assert.equal(changed(headed(), headed(64)), FROM_SEGMENT);
+  assert.equal(changed(headed(), headed(256)), []);
 });
 
 test('the experiment’s name is in no key, so that experiments share what is equal', () => {
