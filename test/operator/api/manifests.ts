@@ -102,6 +102,11 @@ export const AGAINST_RULES: [why: string, manifest: Record<string, unknown>, fie
     'spec.model',
     /efficientnet-lite0 only/,
   ],
-  ['channels for a head that has none to choose', manifest({ model: { headChannels: 64 } }), 'spec.model', /set segmentor to deeplabv3plus/],
+  [
+    'channels for a head that has none to choose',
+    manifest({ model: { headChannels: 64 } }),
+    'spec.model',
+    /set segmentor to deeplabv3plus/,
+  ],
   ['weights that are no weights file', manifest({ model: { weights: 'imagenet' } }), 'spec.model', /must be ImageNet, None, or a file/],
 ];
