@@ -20,9 +20,9 @@ export type StageName = (typeof STAGES)[number];
 export const BACKBONES = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'efficientnet-lite0'] as const;
 export type BackboneName = (typeof BACKBONES)[number];
 export const SEGMENTORS = ['deeplabv2', 'deeplabv3plus'] as const;
+export type SegmentorName = (typeof SEGMENTORS)[number];
 /** Channels of DeepLabV3+'s pyramid and decoder where the experiment leaves them out. */
 export const PUBLISHED_HEAD_CHANNELS = 256;
-export type SegmentorName = (typeof SEGMENTORS)[number];
 
 /** A list whose entries differ from each other. */
 const distinct = <S extends z.ZodType<unknown[]>>(list: S) =>
@@ -287,7 +287,7 @@ const Model = withRules(
       .max(2048)
       .optional()
       .describe(
-        'Channels of DeepLabV3+’s pyramid branches and decoder, which take most of its time on a CPU. Left out: 256, as published. Only with segmentor deeplabv3plus.',
+        `Channels of DeepLabV3+’s pyramid branches and decoder, which take most of its time on a CPU. Left out: ${PUBLISHED_HEAD_CHANNELS}, as published. Only with segmentor deeplabv3plus.`,
       ),
     weights: z
       .string()
