@@ -163,26 +163,6 @@ export function convBias(store: ParameterStore, name: string, settings: { inputs
   return (x) => tf.add(conv2d(x, weight, kernel), bias);
 }
 
-const POOL = [
-  T,
-  attribute.ints('ksize', [1, 3, 3, 1]),
-  attribute.ints('strides', [1, 2, 2, 1]),
-  attribute.text('padding', 'EXPLICIT'),
-  attribute.ints('explicit_paddings', [0, 0, 1, 1, 1, 1, 0, 0]),
-  attribute.text('data_format', 'NHWC'),
-];
-
-/** 3×3 max pooling at stride 2, one pixel of padding on every side (torchvision's). */
-export function maxPool(x: Tensor4D): Tensor4D {
-  const operation = tf.customGrad((...args: unknown[]) => {
-    const [input, save] = args as [Tensor, (tensors: Tensor[]) => void];
-    const value = execute('MaxPool', POOL, [input]);
-    save([input, value]);
-    return { value, gradFunc: (dy: Tensor, saved: Tensor[]) => execute('MaxPoolGrad', POOL, [saved[0], saved[1], dy]) };
-  });
-  return operation(x) as Tensor4D;
-}
-
 const RESIZE = [T, attribute.bool('align_corners', true), attribute.bool('half_pixel_centers', false)];
 
 /** Bilinear resize with aligned corners. [B, H, W, C] → [B, height, width, C]. */

@@ -1,6 +1,7 @@
 import type { Tensor4D } from '../tf.ts';
-import { convBatchNorm, maxPool, runInTurn, type Layer, type Mode } from './layers.ts';
+import { convBatchNorm, runInTurn, type Layer, type Mode } from './layers.ts';
 import type { ParameterStore } from './parameters.ts';
+import { maxPool } from './pooling.ts';
 
 /**
  * torchvision's ResNet with dilated last stages (Yu & Koltun 2016), as DeepLab uses it.

@@ -8,7 +8,15 @@ export interface SgdSettings {
   readonly rateFactor?: (name: string) => number;
 }
 
+/** The factors of an update as tensors, made once for all parameters of one rate. */
+interface Factors {
+  readonly momentum: Tensor;
+  readonly weightDecay: Tensor;
+  readonly rate: Tensor;
+}
+
 const T = attribute.float32('T');
+const SUM_OF_THREE = [T, attribute.int('N', 3)];
 
 /**
  * Stochastic gradient descent with momentum and L2 weight decay, PyTorch's form: v ← μ v + (g + λ w); w ← w − rate · v, v = g + λ w at
@@ -27,29 +35,27 @@ export class Sgd {
 
   /** One step; `gradients` by parameter name (parameters without one stay as they are). */
   step(gradients: ReadonlyMap<string, Tensor>, rate: number): void {
-    const { rateFactor = () => 1 } = this.#settings;
-    const rateOf = (name: string) => rate * rateFactor(name);
-    const vectors: string[] = [];
-    for (const [name, variable] of this.#parameters) {
-      const gradient = gradients.get(name);
-      if (gradient === undefined) continue;
-      if (variable.rank === 1) vectors.push(name);
-      else this.#assign(name, ...this.#update(variable, gradient, this.#velocity.get(name)!, rateOf(name)));
+    const { rateFactor = () => 1, momentum, weightDecay } = this.#settings;
+    const learning = [...this.#parameters.keys()].filter((name) => gradients.has(name));
+    for (const [own, names] of Map.groupBy(learning, (name) => rate * rateFactor(name))) {
+      const factors: Factors = { momentum: tf.scalar(momentum), weightDecay: tf.scalar(weightDecay), rate: tf.scalar(own) };
+      const isVector = (name: string) => this.#parameters.get(name)!.rank === 1;
+      for (const name of names.filter((name) => !isVector(name))) {
+        this.#assign(name, ...this.#update(this.#parameters.get(name)!, gradients.get(name)!, this.#velocity.get(name)!, factors));
+      }
+      this.#stepVectors(names.filter(isVector), gradients, factors);
+      tf.dispose([factors.momentum, factors.weightDecay, factors.rate]);
     }
-    for (const [own, names] of Map.groupBy(vectors, rateOf)) this.#stepVectors(names, gradients, own);
   }
 
-  #update(weight: Tensor, gradient: Tensor, velocity: Tensor, rate: number): [Tensor, Tensor] {
-    const { momentum, weightDecay } = this.#settings;
-    const next = tf.tidy(() => {
-      const decayed = execute('AddV2', [T], [gradient, execute('Mul', [T], [weight, tf.scalar(weightDecay)])]);
-      return execute('AddV2', [T], [decayed, execute('Mul', [T], [velocity, tf.scalar(momentum)])]);
-    });
-    const value = tf.tidy(() => execute('Sub', [T], [weight, execute('Mul', [T], [next, tf.scalar(rate)])]));
-    return [value, next];
+  #update(weight: Tensor, gradient: Tensor, velocity: Tensor, { momentum, weightDecay, rate }: Factors): [Tensor, Tensor] {
+    const multiply = (a: Tensor, b: Tensor) => execute('Mul', [T], [a, b]);
+    const next = tf.tidy(() => execute('AddN', SUM_OF_THREE, [gradient, multiply(weight, weightDecay), multiply(velocity, momentum)]));
+    return [tf.tidy(() => execute('Sub', [T], [weight, multiply(next, rate)])), next];
   }
 
-  #stepVectors(names: readonly string[], gradients: ReadonlyMap<string, Tensor>, rate: number): void {
+  #stepVectors(names: readonly string[], gradients: ReadonlyMap<string, Tensor>, factors: Factors): void {
+    if (names.length === 0) return;
     const join = (tensors: Tensor[]) => tf.concat1d(tensors as never);
     const sizes = names.map((name) => this.#parameters.get(name)!.size);
     const [value, velocity] = tf.tidy(() =>
@@ -57,7 +63,7 @@ export class Sgd {
         join(names.map((name) => this.#parameters.get(name)!)),
         join(names.map((name) => gradients.get(name)!)),
         join(names.map((name) => this.#velocity.get(name)!)),
-        rate,
+        factors,
       ),
     );
     const [values, velocities] = [tf.split(value, sizes), tf.split(velocity, sizes)];

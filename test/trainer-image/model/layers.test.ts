@@ -5,7 +5,6 @@ import {
   convBatchNorm,
   convBias,
   INFERENCE,
-  maxPool,
   resizeBilinear,
   runInTurn,
   spread,
@@ -172,34 +171,6 @@ test('the last layer of DeepLabV3+ adds its bias', () => {
   );
   assert.equal([...layer(tensor4([1, 1, 0, 1], [1, 1, 2, 2]), INFERENCE).dataSync()], [13, 27, 41, 12, 24, 36]);
 });
-
-for (const [height, width] of [
-  [7, 9],
-  [8, 6],
-  [1, 2],
-]) {
-  test(`max pooling of ${height}×${width}: the largest of each 3×3 window and its gradient; padding never wins`, () => {
-    // All below 0: a padding of 0 would be larger.
-    const x = tf.sub<Tensor4D>(noise4([2, height, width, 3], 'pool'), 2);
-    const data = x.dataSync();
-    const [rows, columns] = [Math.floor((height - 1) / 2) + 1, Math.floor((width - 1) / 2) + 1];
-    const dy = noise4([2, rows, columns, 3], 'dy');
-    const expected = { y: new Float64Array(dy.size).fill(-Infinity), dx: new Float64Array(data.length) };
-    for (let o = 0; o < dy.size; o++) {
-      const [c, ox, oy, b] = [o % 3, Math.floor(o / 3) % columns, Math.floor(o / 3 / columns) % rows, Math.floor(o / 3 / columns / rows)];
-      let best = -1;
-      for (let iy = Math.max(0, 2 * oy - 1); iy <= Math.min(height - 1, 2 * oy + 1); iy++)
-        for (let ix = Math.max(0, 2 * ox - 1); ix <= Math.min(width - 1, 2 * ox + 1); ix++) {
-          const at = ((b * height + iy) * width + ix) * 3 + c;
-          if (data[at] > expected.y[o]) [expected.y[o], best] = [data[at], at];
-        }
-      expected.dx[best] += dy.dataSync()[o];
-    }
-    assertNear(maxPool(x).dataSync(), expected.y, 'output');
-    const gradient = tf.grad((input) => tf.sum<Scalar>(tf.mul(maxPool(input as Tensor4D), dy)))(x);
-    assertNear(gradient.dataSync(), expected.dx, 'gradient');
-  });
-}
 
 test('resizing with aligned corners keeps the corners and interpolates between them', () => {
   const x = tensor4([0, 2, 4, 6], [1, 2, 2, 1]);
