@@ -54,6 +54,17 @@ const lossTerm = {
 /** The terms' keys in `spec.losses`. */
 export const LOSS_TERMS = ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance', 'lorm'] as const;
 export type LossTermName = (typeof LOSS_TERMS)[number];
+type LossSwitches = Readonly<Record<LossTermName, { readonly enabled: boolean; readonly weight: number }>>;
+
+/** Whether a term counts at all. */
+export const isEffective = (losses: LossSwitches, term: LossTermName): boolean => losses[term].enabled && losses[term].weight > 0;
+const isEffectiveInCel = (losses: string, term: LossTermName) => `${losses}.${term}.enabled && ${losses}.${term}.weight > 0.0`;
+
+/** The terms that read pseudo-labels; the scribble terms, L_segs and L_ds, do not. */
+const LABEL_TERMS = ['pseudoLabel', 'classDistance', 'lorm'] as const satisfies LossTermName[];
+
+/** Whether the segment stage reads pseudo-labels; an experiment that does not has no use for classify and pseudo-label. */
+export const needsPseudoLabels = (losses: LossSwitches): boolean => LABEL_TERMS.some((term) => isEffective(losses, term));
 
 const noRamp = () => Ramp.prefault({}).describe('Linear ramp of the weight.');
 /** Entropy terms amplify what the model believes, so by default they come in once it believes something. */
@@ -96,8 +107,8 @@ const Losses = withRules(
       .describe('L_lorm (LoRM): feature-space rectification.'),
   }),
   {
-    cel: LOSS_TERMS.map((term) => `self.${term}.enabled && self.${term}.weight > 0.0`).join(' || '),
-    holds: (losses) => LOSS_TERMS.some((term) => losses[term].enabled && losses[term].weight > 0),
+    cel: LOSS_TERMS.map((term) => isEffectiveInCel('self', term)).join(' || '),
+    holds: (losses) => LOSS_TERMS.some((term) => isEffective(losses, term)),
     message: 'at least one term must be enabled with a weight above 0',
   },
 );
@@ -143,7 +154,7 @@ function trainingSettings(defaults: {
     freezeBatchNorm: z
       .boolean()
       .default(defaults.freezeBatchNorm)
-      .describe('Keeps the backbone’s batch-norm statistics, scale and offset fixed.'),
+      .describe('Keeps the backbone’s batch-norm statistics, scale and offset fixed; only for a backbone that starts from weights.'),
     augmentation: Augmentation.prefault({}).describe('Random geometry of the training crops.'),
     checkpointEvery: z.int().min(1).default(200).describe('Steps between checkpoints; one is also written at the end of each epoch.'),
   });
@@ -356,7 +367,7 @@ const Storage = z.object({
   retention: z.enum(['Delete', 'Retain']).default('Retain').describe('Cluster: what becomes of that claim when the experiment is deleted.'),
 });
 
-export const ExperimentSpec = z.object({
+const Spec = z.object({
   seed: z.int().min(0).max(2147483647).default(0).describe('Seed of weights, shuffling and augmentation.'),
   suspend: z.boolean().default(false).describe('Starts nothing, and stops what runs; checkpoints are kept.'),
   dataset: Dataset,
@@ -411,6 +422,34 @@ export const ExperimentSpec = z.object({
     .describe('Where the stages run; not part of the stage keys.'),
   retries: z.int().min(0).max(100).default(2).describe('How often a failed stage is started again; bad input is never retried.'),
 });
+
+/** Whether the network starts from random values whatever is installed; efficientnet-lite0 has weights built in. */
+const startsFromScratch = ({ weights, backbone }: z.output<typeof Model>): boolean =>
+  weights === undefined ? backbone !== 'efficientnet-lite0' : weights === 'None';
+const STARTS_FROM_SCRATCH_IN_CEL = "(has(self.model.weights) ? self.model.weights == 'None' : self.model.backbone != 'efficientnet-lite0')";
+
+const trainsClassifier = ({ pseudoLabels, losses }: z.output<typeof Spec>): boolean =>
+  pseudoLabels.source === 'Cam' && needsPseudoLabels(losses);
+const TRAINS_CLASSIFIER_IN_CEL = `self.pseudoLabels.source == 'Cam' && (${LABEL_TERMS.map((term) => isEffectiveInCel('self.losses', term)).join(' || ')})`;
+
+const FROZEN_FROM_SCRATCH =
+  'a backbone from scratch has no batch-norm statistics to keep; name its weights in spec.model.weights, or set this to false';
+
+export const ExperimentSpec = withRules(
+  Spec,
+  {
+    cel: `!(self.classify.freezeBatchNorm && ${STARTS_FROM_SCRATCH_IN_CEL} && ${TRAINS_CLASSIFIER_IN_CEL})`,
+    holds: (spec) => !(spec.classify.freezeBatchNorm && startsFromScratch(spec.model) && trainsClassifier(spec)),
+    message: FROZEN_FROM_SCRATCH,
+    field: ['classify', 'freezeBatchNorm'],
+  },
+  {
+    cel: `!(self.segment.freezeBatchNorm && ${STARTS_FROM_SCRATCH_IN_CEL})`,
+    holds: ({ segment, model }) => !(segment.freezeBatchNorm && startsFromScratch(model)),
+    message: FROZEN_FROM_SCRATCH,
+    field: ['segment', 'freezeBatchNorm'],
+  },
+);
 
 export const ObjectMeta = z.looseObject({
   name: z

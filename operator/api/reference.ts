@@ -24,7 +24,9 @@ function typeText(node: SchemaNode): string {
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 function rules(node: SchemaNode): string {
-  const messages = (node['x-kubernetes-validations'] ?? []).map(({ message }) => message);
+  const messages = (node['x-kubernetes-validations'] ?? []).map(({ message, fieldPath }) =>
+    fieldPath === undefined ? message : `${fieldPath.slice(1)}: ${message}`,
+  );
   return messages.length === 0 ? '' : `Rule: ${messages.join('; ')}.`;
 }
 

@@ -6,10 +6,20 @@ export interface Rule<T> {
   readonly cel: string;
   readonly holds: (value: T) => boolean;
   readonly message: string;
+  /** The field to blame, seen from the value; left out: the value itself. */
+  readonly field?: readonly string[];
 }
 
 /** The schema with rules that parse() and, through the CRD, a cluster enforce alike; a test compares the two forms. */
 export function withRules<S extends z.ZodType>(schema: S, ...rules: Rule<z.output<S>>[]): S {
-  const refined = rules.reduce<S>((inner, { holds, message }) => inner.refine(holds, { message }), schema);
-  return refined.meta({ 'x-kubernetes-validations': rules.map(({ cel, message }) => ({ rule: cel, message })) });
+  const refined = rules.reduce<S>(
+    (inner, { holds, message, field }) => inner.refine(holds, { message, path: field && [...field] }),
+    schema,
+  );
+  const validations = rules.map(({ cel, message, field }) => ({
+    rule: cel,
+    message,
+    ...(field === undefined ? {} : { fieldPath: `.${field.join('.')}` }),
+  }));
+  return refined.meta({ 'x-kubernetes-validations': validations });
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { BadInputError } from '../../trainer-image/errors.ts';
-import { STAGES } from '../api/experiment.ts';
+import { needsPseudoLabels, STAGES } from '../api/experiment.ts';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import { canonicalJson } from './canonical-json.ts';
-import { needsPseudoLabels, stageInputs } from './stage-inputs.ts';
+import { stageInputs } from './stage-inputs.ts';
 import type { Identities, StageInputs } from './stage-inputs.ts';
 
 export interface PlannedStage {

@@ -1,5 +1,5 @@
-import { LOSS_TERMS, PUBLISHED_HEAD_CHANNELS } from '../api/experiment.ts';
-import type { Experiment, LossSettings, LossTermName, ModelSettings, StageName, TrainingSettings } from '../api/experiment.ts';
+import { isEffective, LOSS_TERMS, PUBLISHED_HEAD_CHANNELS } from '../api/experiment.ts';
+import type { Experiment, LossSettings, ModelSettings, StageName, TrainingSettings } from '../api/experiment.ts';
 import type { Json } from './canonical-json.ts';
 
 /** What the experiment's files stand for; their paths say nothing about their content. */
@@ -18,17 +18,6 @@ export interface Identities {
  * Placement, retries, suspend, storage and checkpointEvery are in no stage's inputs.
  */
 export type StageInputs = { readonly [key: string]: Json | undefined };
-
-/** Whether a term counts at all. */
-export const isEffective = (losses: LossSettings, term: LossTermName): boolean => losses[term].enabled && losses[term].weight > 0;
-
-/**
- * Whether the segment stage reads pseudo-labels. The scribble terms, L_segs and L_ds, do not: an experiment with
- * these alone has no use for classify and pseudo-label.
- */
-export function needsPseudoLabels(losses: LossSettings): boolean {
-  return isEffective(losses, 'pseudoLabel') || isEffective(losses, 'classDistance') || isEffective(losses, 'lorm');
-}
 
 /** Output stride where the experiment leaves it out. */
 export function effectiveOutputStride({ backbone, outputStride }: ModelSettings): 8 | 16 {

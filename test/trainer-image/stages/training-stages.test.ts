@@ -62,4 +62,49 @@ test('classify refuses a validation mask with an unknown class, as later stages 
     assert.match(error.message, /class 9/);
   }));
 
+/** What `body` returns while the built-in weights cannot be found. */
+async function withoutBuiltInWeights<T>(folder: string, body: () => Promise<T>): Promise<T> {
+  const { CDSP_CACHE_DIR, CDSP_WEIGHTS_DIR } = process.env;
+  const set = (name: string, value: string | undefined) => (value === undefined ? delete process.env[name] : (process.env[name] = value));
+  set('CDSP_CACHE_DIR', folder);
+  set('CDSP_WEIGHTS_DIR', undefined);
+  try {
+    return await body();
+  } finally {
+    set('CDSP_CACHE_DIR', CDSP_CACHE_DIR);
+    set('CDSP_WEIGHTS_DIR', CDSP_WEIGHTS_DIR);
+  }
+}
+
+const FROZEN = { ...TRAINING, freezeBatchNorm: true };
+const OFF = { enabled: false };
+const SCRIBBLE_ONLY = { pseudoLabel: OFF, scribbleDistance: OFF, classDistance: OFF, lorm: OFF };
+const BUILT_IN = { backbone: 'efficientnet-lite0' as const };
+const refused: [why: string, stage: 'classify' | 'segment', frozen: Partial<Record<'classify' | 'segment', object>>, field: string][] = [
+  ['classify', 'classify', { classify: FROZEN }, 'spec.classify.freezeBatchNorm'],
+  ['segment', 'segment', { segment: FROZEN }, 'spec.segment.freezeBatchNorm'],
+  ['segment, before its classifier is trained', 'classify', { segment: FROZEN }, 'spec.segment.freezeBatchNorm'],
+];
+for (const [why, stage, frozen, field] of refused) {
+  test(`frozen batch norm is refused where the built-in weights are missing: ${why}`, ({ folder }) =>
+    withFolder(async (root) => {
+      const spec = { ...specOf(folder), model: BUILT_IN, losses: SCRIBBLE_ONLY, ...frozen };
+      const { context } = makeContext(root, { stage, spec });
+      const error = await withoutBuiltInWeights(root, () => refusal((stage === 'classify' ? classify : segment)(context)));
+      assert.instance(error, BadInputError);
+      assert.is((error as BadInputError).field, field);
+      assert.match(error.message, /bootstrap\.mjs --weights` fetches them.*set this to false/);
+    }));
+}
+
+test('without them and with batch norm that learns, training starts from scratch with a warning', ({ folder }) =>
+  withFolder(async (root) => {
+    const isStopping = () => existsSync(join(root, 'stages', 'segment', 'key', ARTIFACTS.segment.checkpoint));
+    const spec = { ...specOf(folder), model: BUILT_IN, classify: FROZEN, losses: SCRIBBLE_ONLY };
+    const { context, events } = makeContext(root, { stage: 'segment', spec, isStopping });
+    await withoutBuiltInWeights(root, () => segment(context).catch(() => undefined));
+    const warnings = events.flatMap((event) => (event.type === 'log' && event.level === 'warning' ? [event.message] : []));
+    assert.is(warnings.filter((message) => message.includes('starts from scratch')).length, 1);
+  }));
+
 test.run();
