@@ -16,8 +16,9 @@ export const ARTIFACTS = {
     /** <id>.png, palette index PNGs with classes 0..K-1 (255 possible with external labels). */
     labels: 'labels',
     /**
-     * { threshold, candidates: [{ threshold, agreement }], quality, images, imagesWithoutScribble }; quality: mIoU of the plain labels and
-     * after what was done to them, null without masks. External labels have no threshold and no candidates.
+     * { threshold, candidates: [{ threshold, agreement }], quality, sure: { meanIou, share }, images, imagesWithoutScribble }; quality: mIoU
+     * of the plain labels and after what was done to them, null without masks; sure: of the pixels that keep their label, only where others
+     * lose it. External labels have no threshold and no candidates.
      */
     quality: 'quality.json',
     /** Activation maps of the gallery's images: <id>.png, RGB heat maps. */

@@ -106,13 +106,14 @@ async function summarizeStage(stage: StageName, source: ReportSource, manifests:
   return { stage, state, key: planned.key, seconds: null, trainer: null };
 }
 
-function summarizeQuality({ threshold, candidates, quality }: QualityRecord): PseudoLabelSummary {
+function summarizeQuality({ threshold, candidates, quality, sure }: QualityRecord): PseudoLabelSummary {
   return {
     threshold: threshold ?? null,
     candidates: (candidates ?? [])
       .flatMap(({ threshold, agreement }) => (agreement === null ? [] : [{ threshold, agreement }]))
       .sort((a, b) => a.threshold - b.threshold),
     quality: Object.entries(quality ?? {}).flatMap(([name, meanIou]) => (meanIou === null ? [] : [{ name, meanIou }])),
+    sure: sure === undefined || sure.meanIou === null ? null : { meanIou: sure.meanIou, share: sure.share },
   };
 }
 

@@ -3,6 +3,11 @@ export function formatPercent(ratio: number | null): string {
   return ratio === null ? '–' : (ratio * 100).toFixed(1);
 }
 
+/** 0.7712 → "77 %", for a share that is no result. */
+export function formatShare(ratio: number): string {
+  return `${Math.round(ratio * 100)} %`;
+}
+
 /** Seconds as people say them: "0.8 s", "42 s", "3 min 5 s", "2 h 14 min", "3 d 4 h". */
 export function formatDuration(seconds: number): string {
   if (seconds < 9.95) return `${Number(seconds.toFixed(1))} s`;

@@ -104,13 +104,11 @@ function headline({ evaluation, pseudoLabel, stages, validation }: ReportData): 
   const total = stages.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
   const complete = stages.filter(({ state }) => state === 'Complete').length;
   const needed = stages.filter(({ state }) => state !== 'NotNeeded').length;
-  // The sure pixels alone say less about the labels than all of them.
-  const ofAllPixels = pseudoLabel?.quality.findLast(({ name }) => name !== 'sure');
   return [
     ...percent('mIoU', evaluation?.meanIou),
     ...(evaluation === null ? percent(`mIoU so far, epoch ${validation.at(-1)?.epoch}`, validation.at(-1)?.meanIou) : []),
     ...percent('Pixel accuracy', evaluation?.pixelAccuracy),
-    ...percent('mIoU of the pseudo-labels', ofAllPixels?.meanIou),
+    ...percent('mIoU of the pseudo-labels', pseudoLabel?.quality.at(-1)?.meanIou),
     ...(total > 0 ? [entry('Total time', formatDuration(total))] : []),
     ...(complete < needed ? [entry('Stages complete', `${formatInteger(complete)} of ${formatInteger(needed)}`)] : []),
   ];

@@ -82,6 +82,8 @@ export interface PseudoLabelSummary {
   readonly candidates: readonly { readonly threshold: number; readonly agreement: number }[];
   /** mIoU against the truth of the training images, in the order of the refinement; empty where there is no truth. */
   readonly quality: readonly { readonly name: string; readonly meanIou: number }[];
+  /** mIoU of the pixels that the refinement is sure of, and their share; null where all keep their label. */
+  readonly sure: { readonly meanIou: number; readonly share: number } | null;
 }
 
 export interface EvaluationSummary {

@@ -1,6 +1,6 @@
 import { categoryAxis, color, format, GRID, lineSeries, TOOLTIP, valueAxis } from './chart-parts.ts';
 import type { Chart } from './chart-parts.ts';
-import { formatDuration, formatPercent } from './format.ts';
+import { formatDuration, formatPercent, formatShare } from './format.ts';
 import type { EvaluationSummary, PseudoLabelSummary, ReportClass, StageSummary } from './report-data.ts';
 
 const PERCENT_LABELS = { color: color('muted'), fontSize: 11, hideOverlap: true, formatter: format('percentAxis') };
@@ -206,13 +206,13 @@ const QUALITY_TITLES: Readonly<Record<string, string>> = {
   plain: 'Plain CAM',
   painted: 'With scribbles',
   refined: 'Refined',
-  sure: 'Refined, sure pixels',
   external: 'External',
 };
 
-/** mIoU of the pseudo-labels at each step of the refinement. */
-export function qualityChart(summary: PseudoLabelSummary): Chart {
-  const quality = summary.quality.map(({ name, meanIou }) => ({ name: QUALITY_TITLES[name] ?? name, meanIou }));
+/** mIoU of the pseudo-labels at each step of the refinement; last, that of the pixels that are learned from where not all are. */
+export function qualityChart({ quality: steps, sure }: PseudoLabelSummary): Chart {
+  const quality = steps.map(({ name, meanIou }) => ({ name: QUALITY_TITLES[name] ?? name, meanIou }));
+  if (sure !== null) quality.push({ name: `Sure (${formatShare(sure.share)})`, meanIou: sure.meanIou });
   return {
     id: 'quality',
     title: 'Quality of the pseudo-labels',

@@ -1,6 +1,6 @@
 import { unscoredSentence } from '../../trainer-image/evaluation/unscored.ts';
 import type { Chart } from './chart-parts.ts';
-import { formatDuration, formatInteger, formatPercent } from './format.ts';
+import { formatDuration, formatInteger, formatPercent, formatShare } from './format.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { EvaluationSummary, ReportClass, ReportData, ReportStageState, StageSummary } from './report-data.ts';
@@ -169,9 +169,10 @@ export function pseudoLabelSection({ pseudoLabel }: ReportData): Section | null 
   if (pseudoLabel.quality.length > 0) {
     const chart = qualityChart(pseudoLabel);
     charts.push(chart);
-    cards.push(
-      chartCard(chart, both ? 'half' : 'full', html`<p>mIoU in % against the masks of the training images; training never sees them.</p>`),
-    );
+    const { sure } = pseudoLabel;
+    const left = sure && ` Sure are ${formatShare(sure.share)} of the pixels; nothing learns from the others.`;
+    const text = `mIoU in % against the masks of the training images; training never sees them.${left ?? ''}`;
+    cards.push(chartCard(chart, both ? 'half' : 'full', html`<p>${text}</p>`));
   }
   if (charts.length === 0) return null;
   return section('pseudo-labels', 'Pseudo-labels', null, charts, cards);

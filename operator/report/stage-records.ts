@@ -46,6 +46,7 @@ export const QualityRecord = z.object({
   threshold: z.number().nullable().optional(),
   candidates: z.array(z.object({ threshold: z.number(), agreement: z.number().nullable() })).optional(),
   quality: z.record(z.string(), z.number().nullable()).nullable().optional(),
+  sure: z.object({ meanIou: ratioOrNull, share: z.number() }).optional(),
   images: z.number().optional(),
   imagesWithoutScribble: z.number().optional(),
 });

@@ -156,24 +156,28 @@ async function main(): Promise<void> {
   const started = performance.now();
   const first = await run(experimentOf('real-labels', {}), 'pseudo-label');
   const labels = first.get('pseudo-label') as StageOutcome;
-  const quality = JSON.parse(readFileSync(join(labels.folder, ARTIFACTS.pseudoLabel.quality), 'utf8')) as {
-    threshold: number;
-    candidates: { threshold: number; agreement: number }[];
-    quality: Record<string, number>;
-  };
+  const record = JSON.parse(readFileSync(join(labels.folder, ARTIFACTS.pseudoLabel.quality), 'utf8')) as LabelRecord;
   const external = { source: 'External' as const, external: { path: join(labels.folder, ARTIFACTS.pseudoLabel.labels) } };
   const seeds = Number(options.seeds);
   const tasks = options.rows.split(',').flatMap((id) => Array.from({ length: seeds }, (_, seed) => ({ id, seed })));
   const outcomes = await runAll(tasks, external);
   const rows = options.rows.split(',').map((id) => ({ title: ROWS[id].title, outcomes: outcomes.filter((outcome) => outcome.id === id) }));
-  const text = report(first, quality, rows, (performance.now() - started) / 60000);
+  const text = report(first, record, rows, (performance.now() - started) / 60000);
   process.stdout.write(text);
   if (options.write) writeSection(text);
 }
 
+/** What the pseudo-label stage tells of its labels. */
+interface LabelRecord {
+  readonly threshold: number;
+  readonly candidates: readonly { readonly threshold: number; readonly agreement: number }[];
+  readonly quality: Readonly<Record<string, number>>;
+  readonly sure?: { readonly meanIou: number; readonly share: number };
+}
+
 function report(
   first: Map<string, StageOutcome>,
-  quality: { threshold: number; candidates: { threshold: number; agreement: number }[]; quality: Record<string, number> },
+  { threshold, candidates, quality, sure }: LabelRecord,
   rows: readonly Row[],
   minutes: number,
 ): string {
@@ -186,9 +190,12 @@ function report(
     '',
     '| pseudo-labels on the training images | mIoU |',
     '|---|---|',
-    ...Object.entries(quality.quality).map(([name, value]) => `| ${name} | ${percent(value)} |`),
+    ...Object.entries(quality).map(([name, value]) => `| ${name} | ${percent(value)} |`),
+    ...(sure === undefined
+      ? []
+      : [`| refined, the sure pixels only (${Math.round(100 * sure.share)} % of them) | ${percent(sure.meanIou)} |`]),
     '',
-    `Background threshold ${quality.threshold}, chosen on the scribbles (agreement ${quality.candidates.map(({ threshold, agreement }) => `${threshold}: ${percent(agreement)}`).join(', ')}). ${Number(labelling.secondsPerImage).toFixed(3)} s an image in all (class activation maps, threshold, refinement).`,
+    `Background threshold ${threshold}, chosen on the scribbles (agreement ${candidates.map((candidate) => `${candidate.threshold}: ${percent(candidate.agreement)}`).join(', ')}). ${Number(labelling.secondsPerImage).toFixed(3)} s an image in all (class activation maps, threshold, refinement).`,
     '',
     `| terms | mIoU, mean of ${options.seeds} seeds | seeds | ${classes.join(' | ')} | minutes of training, ${options.parallel} at a time |`,
     `|---|---|---|${classes.map(() => '---|').join('')}---|`,

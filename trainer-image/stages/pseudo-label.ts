@@ -60,7 +60,7 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
   const choice = await thresholdFor(annotated, activations, settings, context);
   const candidates = annotated.map(({ id }) => ({ id, classes: classesOf(id) }));
   const examples = new Set(chooseExamples(candidates, EXAMPLES));
-  const { quality, meanIou, sureShare, seconds } = await writeLabels(
+  const { quality, meanIou, sure, seconds } = await writeLabels(
     annotated,
     activations,
     { ...settings, threshold: choice.threshold, examples },
@@ -71,7 +71,7 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
     threshold: choice.threshold,
     candidates: choice.curve,
     quality,
-    sureShare,
+    sure,
     ...counts,
   });
   return {
@@ -79,7 +79,7 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
     threshold: choice.threshold,
     agreement: choice.agreement,
     meanIou,
-    ...(sureShare === undefined ? {} : { sureShare }),
+    ...(sure === undefined ? {} : { sureShare: sure.share }),
     secondsPerImage: (choice.seconds + seconds) / Math.max(1, annotated.length),
   };
 }
@@ -152,22 +152,23 @@ interface LabelSettings extends PseudoLabelContext {
   readonly examples: ReadonlySet<string>;
 }
 
-/**
- * mIoU of the labels before and after what was done to them, in the order of doing; at the end, where unsure pixels are left out, that
- * of the kept ones alone (`sure`).
- */
-type LabelQuality = Readonly<Record<string, number | null>>;
+/** What the masks tell of the labels. */
+interface LabelScores {
+  /** mIoU before and after what was done to them, in the order of doing, over all pixels; null without any mask. */
+  readonly quality: Readonly<Record<string, number | null>> | null;
+  /** That of the last one. */
+  readonly meanIou: number | null;
+  /** Of the pixels that keep their label where unsure ones are left out: their mIoU, and their share of all. */
+  readonly sure?: { readonly meanIou: number | null; readonly share: number };
+}
 
-/**
- * Writes the labels; returns their mIoU against the training masks, null without any mask: `quality` step by step, `meanIou` over all
- * pixels; and the share of the pixels that has a label where unsure ones are left out.
- */
+/** Writes the labels and holds them against the training masks. */
 async function writeLabels(
   samples: readonly Sample[],
   activations: ReadActivations,
   { threshold, examples, ...settings }: LabelSettings,
   context: StageContext,
-): Promise<{ quality: LabelQuality | null; meanIou: number | null; sureShare?: number; seconds: number }> {
+): Promise<LabelScores & { readonly seconds: number }> {
   const [plain, final, written] = [1, 2, 3].map(() => createConfusion(settings.classes.length));
   const isThere = (index: number) => {
     const { id } = samples[index];
@@ -207,5 +208,5 @@ async function writeLabels(
   const sum = (counts: Float64Array) => counts.reduce((total, count) => total + count, 0);
   const [kept, left] = [sum(written.counts), sum(written.missed)];
   written.missed.fill(0);
-  return { quality: { ...quality, sure: written.meanIou() }, meanIou, sureShare: kept / (kept + left), seconds };
+  return { quality, meanIou, sure: { meanIou: written.meanIou(), share: kept / (kept + left) }, seconds };
 }

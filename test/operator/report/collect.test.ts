@@ -130,6 +130,7 @@ test('curves, quality and evaluation are read and the counts come from them', as
       { threshold: 0.2, agreement: 0.5 },
     ],
     quality: { plain: 0.41, refined: 0.72 },
+    sure: { meanIou: 0.85, share: 0.77 },
     images: 5,
     imagesWithoutScribble: 1,
   });
@@ -160,6 +161,7 @@ test('curves, quality and evaluation are read and the counts come from them', as
     { name: 'plain', meanIou: 0.41 },
     { name: 'refined', meanIou: 0.72 },
   ]);
+  assert.equal(report.pseudoLabel?.sure, { meanIou: 0.85, share: 0.77 });
   assert.equal(report.evaluation?.iou, [0.8, 0.25, null]);
   assert.equal(report.counts, [
     { label: 'Training images', value: 5 },

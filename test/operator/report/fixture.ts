@@ -122,6 +122,7 @@ export function completeReport(names: readonly string[] = SIX_CLASSES): ReportDa
         { name: 'plain', meanIou: 0.43 },
         { name: 'refined', meanIou: 0.721 },
       ],
+      sure: null,
     },
     evaluation: {
       images: 288,

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatDuration, formatInteger, formatNumber, formatPercent } from '../../../operator/report/format.ts';
+import { formatDuration, formatInteger, formatNumber, formatPercent, formatShare } from '../../../operator/report/format.ts';
 
 const test = suite('format');
 
@@ -21,6 +21,8 @@ for (const [seconds, text] of durations) test(`${seconds} seconds are "${text}"`
 test('a ratio is shown in per cent with one digit, an unknown one as a dash', () => {
   assert.equal([0.83125, 1, 0, null].map(formatPercent), ['83.1', '100.0', '0.0', '–']);
 });
+
+test('a share is shown in whole per cent', () => assert.equal([0.774, 1].map(formatShare), ['77 %', '100 %']));
 
 test('counts have separators', () => assert.is(formatInteger(1234567), '1,234,567'));
 

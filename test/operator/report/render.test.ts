@@ -104,13 +104,21 @@ test('a row of the confusion matrix sums to one, and a class without pixels has 
   );
 });
 
-test('the pseudo-labels have the mIoU of all pixels, not that of the sure ones', () => {
+test('of the sure pixels of the pseudo-labels mIoU and share are shown; the headline tells of all pixels', () => {
   const complete = completeReport();
-  const quality = [...complete.pseudoLabel!.quality, { name: 'sure', meanIou: 0.854 }];
+  const withSure = { ...complete, pseudoLabel: { ...complete.pseudoLabel!, sure: { meanIou: 0.854, share: 0.774 } } };
   const headlineOf = (page: string) => /mIoU of the pseudo-labels[^%]*%/.exec(page)?.[0];
-  const page = renderReport({ ...complete, pseudoLabel: { ...complete.pseudoLabel!, quality } }, ASSETS);
+  const [page, plain] = [renderReport(withSure, ASSETS), renderReport(complete, ASSETS)];
   assert.match(headlineOf(page)!, /72\.1/);
-  assert.is(headlineOf(page), headlineOf(renderReport(complete, ASSETS)));
+  assert.is(headlineOf(page), headlineOf(plain));
+  const [chart] = chartsIn(page).filter(({ id }) => id === 'quality');
+  assert.equal(
+    chart.option.series[0].data.map((item) => (item as { value: number }).value),
+    [0.43, 0.721, 0.854],
+  );
+  assert.match(page, 'Sure (77 %) 85.4 %.');
+  assert.match(page, 'Sure are 77 % of the pixels');
+  assert.not.match(plain, /Sure/);
 });
 
 test('before the evaluation the last validation stands in for the result', () => {
