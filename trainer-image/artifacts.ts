@@ -6,7 +6,7 @@ export const ARTIFACTS = {
   classify: {
     /** Backbone (torchvision's names under `backbone.`) and `classifier.weight`. */
     weights: 'weights.safetensors',
-    /** One JSON object per training step: { step, epoch, learningRate, loss, terms }. */
+    /** One JSON object per training step: { step, epoch, learningRate, loss, terms, gradientNorm }; the last with maxGradientNorm only. */
     history: 'history.jsonl',
     /** One JSON object per epoch: { epoch, step, meanAveragePrecision }. */
     validation: 'validation.jsonl',

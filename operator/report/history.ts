@@ -23,6 +23,7 @@ export function summarizeHistory(lines: readonly HistoryLine[], maxPoints = MAX_
   }
   if (bySteps.size === 0) return null;
   const ordered = [...bySteps.values()].sort((a, b) => a.step - b.step);
+  const norms = ordered.some((line) => isNumber(line.gradientNorm));
   const size = Math.ceil(ordered.length / maxPoints);
   const buckets = Array.from({ length: Math.ceil(ordered.length / size) }, (_, i) => ordered.slice(i * size, (i + 1) * size));
   const named = new Set(ordered.flatMap((line) => Object.keys(line.terms ?? {})));
@@ -36,6 +37,7 @@ export function summarizeHistory(lines: readonly HistoryLine[], maxPoints = MAX_
     total: curveOf(buckets, (line) => line.loss),
     terms: names.map((name) => ({ name, curve: curveOf(buckets, (line) => line.terms?.[name]) })),
     learningRate: curveOf(buckets, (line) => line.learningRate).mean,
+    gradientNorm: norms ? curveOf(buckets, (line) => line.gradientNorm) : null,
     meanAveragePrecision: [...precision].sort(([a], [b]) => a - b).map(([epoch, value]) => ({ epoch, value })),
   };
 }

@@ -62,6 +62,8 @@ export interface TrainingCurves {
   readonly total: Curve;
   readonly terms: readonly { readonly name: string; readonly curve: Curve }[];
   readonly learningRate: readonly (number | null)[];
+  /** Before gradients were scaled down; null where they never are. */
+  readonly gradientNorm: Curve | null;
   readonly meanAveragePrecision: readonly { readonly epoch: number; readonly value: number }[];
 }
 

@@ -5,7 +5,7 @@ import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { EvaluationSummary, ReportClass, ReportData, ReportStageState, StageSummary } from './report-data.ts';
 import { classIouChart, confusionChart, qualityChart, stageTimeChart, thresholdChart } from './result-charts.ts';
-import { lossChart, meanIouChart, precisionChart, rateChart } from './training-charts.ts';
+import { gradientChart, lossChart, meanIouChart, precisionChart, rateChart } from './training-charts.ts';
 
 /** A part of the page with the charts that are drawn in it. */
 export interface Section {
@@ -125,6 +125,9 @@ function confusionList({ confusion }: EvaluationSummary, classes: readonly Repor
     </ul>`;
 }
 
+/** Widths of one to four cards in a row; four make two rows. */
+const ROW_WIDTHS: readonly Width[] = ['full', 'half', 'third', 'half'];
+
 /** Curves of classify and segment; null before either has begun. */
 export function trainingSection({ classify, segment, validation }: ReportData): Section | null {
   if (classify === null && segment === null) return null;
@@ -140,17 +143,26 @@ export function trainingSection({ classify, segment, validation }: ReportData): 
     const text = [range, toggle].filter((part) => part !== null).join(' ');
     return text === '' ? null : html`<p>${text}</p>`;
   };
+  const noteOf = ({ id }: Chart) => (id.endsWith('-gradient') ? html`<p>Before longer ones were scaled down.</p>` : null);
   if (segment !== null) {
     add(lossChart('segment-loss', 'Segment: loss', segment), 'full', averaged(segment.stepsPerBucket, segment.terms.length > 0));
-    if (validation.length > 0) add(meanIouChart(validation), 'half');
-    add(rateChart('segment-rate', 'Segment: learning rate', segment), validation.length > 0 ? 'half' : 'full');
+    const others = [
+      validation.length > 0 ? meanIouChart(validation) : null,
+      rateChart('segment-rate', 'Segment: learning rate', segment),
+      gradientChart('segment-gradient', 'Segment: norm of the gradients', segment),
+    ].filter((chart) => chart !== null);
+    for (const chart of others) add(chart, ROW_WIDTHS[others.length - 1], noteOf(chart));
   }
   if (classify !== null) {
     const { meanAveragePrecision: precision, stepsPerBucket } = classify;
-    const width = precision.length > 0 ? 'third' : 'half';
+    const others = [
+      precision.length > 0 ? precisionChart(precision) : null,
+      rateChart('classify-rate', 'Classify: learning rate', classify),
+      gradientChart('classify-gradient', 'Classify: norm of the gradients', classify),
+    ].filter((chart) => chart !== null);
+    const width = ROW_WIDTHS[others.length];
     add(lossChart('classify-loss', 'Classify: loss', classify), width, averaged(stepsPerBucket, false));
-    if (precision.length > 0) add(precisionChart(precision), width);
-    add(rateChart('classify-rate', 'Classify: learning rate', classify), width);
+    for (const chart of others) add(chart, width, noteOf(chart));
   }
   return section('training', 'Training', null, charts, cards);
 }

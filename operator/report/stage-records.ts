@@ -10,6 +10,7 @@ export const HistoryLine = z.object({
   learningRate: z.number().nullable().optional(),
   loss: z.number().nullable().optional(),
   terms: z.record(z.string(), z.number().nullable()).optional(),
+  gradientNorm: z.number().nullable().optional(),
   /** classify, at the end of an epoch. */
   meanAveragePrecision: z.number().nullable().optional(),
 });

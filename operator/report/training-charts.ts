@@ -1,7 +1,7 @@
 import { color, format, GRID, lineSeries, progressAxis, TOOLTIP, valueAxis } from './chart-parts.ts';
 import type { Chart, ChartOption } from './chart-parts.ts';
 import { formatNumber, formatPercent } from './format.ts';
-import type { TrainingCurves, ValidationPoint } from './report-data.ts';
+import type { Curve, TrainingCurves, ValidationPoint } from './report-data.ts';
 import type { ColorName } from './theme.ts';
 
 /** Names of the loss terms for people; others are shown as they are. */
@@ -21,23 +21,34 @@ const TERM_COLORS: Readonly<Record<string, ColorName>> = {
 };
 const SPARE_COLORS: readonly ColorName[] = ['accent', 'warn', 'muted'];
 
-/** Loss of a training stage: the total with the range of its steps, and every term that was switched on. */
-export function lossChart(id: string, title: string, curves: TrainingCurves): Chart {
-  const zip = (values: readonly (number | null)[]) => curves.steps.map((step, i) => [step, values[i], curves.epochs[i]]);
-  const { mean, min, max } = curves.total;
+/** Points of a curve with their epochs, for the tooltip. */
+const pointsOf = ({ steps, epochs }: TrainingCurves, values: readonly (number | null)[]) =>
+  steps.map((step, i) => [step, values[i], epochs[i]]);
+
+/**
+ * The range of the steps behind each mean, none where every step has its own: two stacked lines, an invisible one at the lowest step of a
+ * bucket, and the area from there to its highest. Their names are for the legend, which hides them together with the mean's line.
+ */
+function rangeBand(curves: TrainingCurves, { min, max }: Curve, name: string, tint: ColorName): ChartOption[] {
+  if (curves.stepsPerBucket === 1) return [];
   const spread = max.map((high, i) => (high === null || min[i] === null ? null : high - min[i]));
-  // Two stacked lines: an invisible one at the lowest step of a bucket, and the area from there to its highest.
-  const band = (values: readonly (number | null)[], name: string, area: ChartOption) =>
-    lineSeries('Total', 'total', zip(values), {
-      id: `band-${name}`,
+  const line = (values: readonly (number | null)[], id: string, area: ChartOption) =>
+    lineSeries(name, tint, pointsOf(curves, values), {
+      id: `band-${id}`,
       stack: 'band',
       silent: true,
       showSymbol: false,
       lineStyle: { opacity: 0 },
       ...area,
     });
+  return [line(min, 'low', {}), line(spread, 'high', { areaStyle: { color: color(tint), opacity: 0.1 } })];
+}
+
+/** Loss of a training stage: the total with the range of its steps, and every term that was switched on. */
+export function lossChart(id: string, title: string, curves: TrainingCurves): Chart {
+  const { mean } = curves.total;
   const terms = curves.terms.map(({ name, curve }, i) =>
-    lineSeries(TERM_TITLES[name] ?? name, TERM_COLORS[name] ?? SPARE_COLORS[i % SPARE_COLORS.length], zip(curve.mean), {
+    lineSeries(TERM_TITLES[name] ?? name, TERM_COLORS[name] ?? SPARE_COLORS[i % SPARE_COLORS.length], pointsOf(curves, curve.mean), {
       showSymbol: false,
     }),
   );
@@ -71,10 +82,8 @@ export function lossChart(id: string, title: string, curves: TrainingCurves): Ch
       xAxis: progressAxis('step', 0, curves.lastStep),
       yAxis: valueAxis({ min: 0 }),
       series: [
-        ...(curves.stepsPerBucket > 1
-          ? [band(min, 'low', {}), band(spread, 'high', { areaStyle: { color: color('total'), opacity: 0.1 } })]
-          : []),
-        lineSeries('Total', 'total', zip(mean), { showSymbol: false, lineStyle: { width: 2.4, color: color('total') } }),
+        ...rangeBand(curves, curves.total, 'Total', 'total'),
+        lineSeries('Total', 'total', pointsOf(curves, mean), { showSymbol: false, lineStyle: { width: 2.4, color: color('total') } }),
         ...terms,
       ],
     },
@@ -100,6 +109,29 @@ export function rateChart(id: string, title: string, curves: TrainingCurves): Ch
   };
 }
 
+/** Norm of the gradients over the steps, before they were scaled down; null where they never are. */
+export function gradientChart(id: string, title: string, curves: TrainingCurves): Chart | null {
+  const { gradientNorm } = curves;
+  if (gradientNorm === null) return null;
+  const highest = Math.max(0, ...gradientNorm.max.filter((norm) => norm !== null));
+  return {
+    id,
+    title,
+    summary: `Norm of the gradients over ${curves.lastStep + 1} steps, before longer ones were scaled down; at most ${formatNumber(highest)}.`,
+    height: 200,
+    option: {
+      grid: { ...GRID, bottom: 26 },
+      tooltip: { ...TOOLTIP, trigger: 'axis', formatter: format('lossTooltip') },
+      xAxis: progressAxis('step', 0, curves.lastStep),
+      yAxis: valueAxis({ min: 0 }),
+      series: [
+        ...rangeBand(curves, gradientNorm, 'Norm', 'accent'),
+        lineSeries('Norm', 'accent', pointsOf(curves, gradientNorm.mean), { showSymbol: false }),
+      ],
+    },
+  };
+}
+
 function ratioOverEpochs(id: string, title: string, name: string, points: readonly (readonly [number, number])[]): Chart {
   const best = points.reduce((a, b) => (b[1] > a[1] ? b : a));
   const [, final] = points[points.length - 1];
@@ -119,7 +151,7 @@ function ratioOverEpochs(id: string, title: string, name: string, points: readon
           areaStyle: { color: color('accent'), opacity: 0.1 },
           endLabel: {
             show: true,
-            offset: [-34, -14],
+            offset: [-44, -14],
             formatter: `${formatPercent(final)} %`,
             color: color('ink'),
             fontSize: 12,

@@ -108,22 +108,22 @@ const complete = completeReport();
 const empty = emptyReport();
 const hostile = completeReport(HOSTILE_CLASSES);
 const cases: [why: string, data: ReportData, charts: number][] = [
-  ['a complete run of 7 classes', complete, 11],
-  ['a complete run of 21 classes', completeReport(VOC_CLASSES), 11],
+  ['a complete run of 7 classes', complete, 12],
+  ['a complete run of 21 classes', completeReport(VOC_CLASSES), 12],
   [
     'names that look like HTML, and very long ones',
     { ...hostile, name: '"><img src=x onerror=alert(1)>', yaml: '</pre></script><script>alert(1)</script>' },
-    11,
+    12,
   ],
   ['nothing has run', empty, 0],
   ['only classify has run', { ...empty, classify: complete.classify, stages: [complete.stages[0], ...empty.stages.slice(1)] }, 4],
-  ['scribbles only, without pseudo-labels', { ...complete, classify: null, pseudoLabel: null }, 6],
+  ['scribbles only, without pseudo-labels', { ...complete, classify: null, pseudoLabel: null }, 7],
   [
     'failed in the middle',
     { ...complete, evaluation: null, failure: { stage: 'segment', message: 'loss is not finite: <lorm>' }, notes: ['x'.repeat(200)] },
-    9,
+    10,
   ],
-  ['classes without IoU', { ...complete, evaluation: withoutIou(complete) }, 11],
+  ['classes without IoU', { ...complete, evaluation: withoutIou(complete) }, 12],
 ];
 
 for (const [why, data, charts] of cases) {

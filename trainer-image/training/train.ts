@@ -12,15 +12,18 @@ import { History } from './history.ts';
 import { learningRate } from './schedule.ts';
 import { Sgd } from './sgd.ts';
 
-/** One line of history.jsonl. */
-export interface HistoryLine {
-  readonly step: number;
-  readonly epoch: number;
-  readonly learningRate: number;
+export interface StepOutcome {
   readonly loss: number;
   readonly terms: Readonly<Record<string, number>>;
   /** Before it was scaled down; where `maxGradientNorm` is set. */
   readonly gradientNorm?: number;
+}
+
+/** One line of history.jsonl. */
+export interface HistoryLine extends StepOutcome {
+  readonly step: number;
+  readonly epoch: number;
+  readonly learningRate: number;
 }
 
 /** What a training has of its own: the forward pass of a batch to its loss. */
@@ -74,12 +77,6 @@ export interface StepPosition {
   readonly totalSteps: number;
   readonly rate: number;
   readonly dropoutSeed: DropoutSeed;
-}
-
-export interface StepOutcome {
-  readonly loss: number;
-  readonly terms: Readonly<Record<string, number>>;
-  readonly gradientNorm?: number;
 }
 
 /** Gradient step on one batch. Returns the loss and its terms. Tensors: as many after as before. */

@@ -113,7 +113,12 @@ export function completeReport(names: readonly string[] = SIX_CLASSES): ReportDa
     stages: [stage('classify', 83), stage('pseudo-label', 47.3), stage('segment', 8123), stage('evaluate', 9.1)],
     failure: null,
     classify: curves(historyOf(900, [], { meanAveragePrecision: 1 })),
-    segment: curves(historyOf(5000, ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance', 'lorm'])),
+    segment: curves(
+      historyOf(5000, ['scribble', 'pseudoLabel', 'scribbleDistance', 'classDistance', 'lorm']).map((line) => ({
+        ...line,
+        gradientNorm: 4 * (line.terms?.scribble ?? 0) * (line.step % 7),
+      })),
+    ),
     validation: Array.from({ length: 20 }, (_, i) => ({ epoch: i + 1, step: (i + 1) * 250, meanIou: 0.72 - 0.6 * Math.exp(-i / 4) })),
     pseudoLabel: {
       threshold: 0.35,

@@ -61,6 +61,12 @@ test('mean average precision is taken from the end of an epoch, counted from 1',
   ]);
 });
 
+test('the norm of the gradients is summarized where it was taken', () => {
+  const norms = [8, 2, 4, 6].map((gradientNorm, step) => line(step, 1, { gradientNorm }));
+  assert.equal(summarizeHistory(norms, 2)?.gradientNorm, { mean: [5, 5], min: [2, 4], max: [8, 6] });
+  assert.is(summarizeHistory([line(0, 1)])?.gradientNorm, null);
+});
+
 test('nothing is summarized as nothing', () => assert.is(summarizeHistory([]), null));
 
 test.run();

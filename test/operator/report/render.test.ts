@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { summarizeHistory } from '../../../operator/report/history.ts';
 import { renderReport } from '../../../operator/report/render.ts';
+import type { ReportData } from '../../../operator/report/report-data.ts';
 import { completeReport, emptyReport, HOSTILE_CLASSES, VOC_CLASSES } from './fixture.ts';
 
 const test = suite('the rendered report');
@@ -42,7 +44,7 @@ test('every chart has a place, and every place a chart and a text for those who 
       .map(({ id }) => id)
       .sort(),
   );
-  assert.is(places.length, 11);
+  assert.is(places.length, 12);
 });
 
 test('a report of nothing has no charts, and says so in its stages', () => {
@@ -119,6 +121,18 @@ test('of the sure pixels of the pseudo-labels mIoU and share are shown; the head
   assert.match(page, 'Sure (77 %) 85.4 %.');
   assert.match(page, 'Sure are 77 % of the pixels');
   assert.not.match(plain, /Sure/);
+});
+
+test('the norm of the gradients is a curve beside the rate, where it was taken', () => {
+  const complete = completeReport();
+  const idsOf = (report: ReportData) => chartsIn(renderReport(report, ASSETS)).map(({ id }) => id);
+  const ids = idsOf(complete);
+  assert.is(ids[ids.indexOf('segment-rate') + 1], 'segment-gradient');
+  assert.not.ok(ids.includes('classify-gradient'));
+  assert.ok(idsOf({ ...complete, classify: complete.segment }).includes('classify-gradient'));
+  const norms = [1, 32].map((gradientNorm, step) => ({ step, epoch: 0, loss: 1, gradientNorm }));
+  const page = renderReport({ ...complete, segment: summarizeHistory(norms) }, ASSETS);
+  assert.match(page, 'over 2 steps, before longer ones were scaled down; at most 32.');
 });
 
 test('before the evaluation the last validation stands in for the result', () => {
