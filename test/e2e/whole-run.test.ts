@@ -9,7 +9,7 @@ import { runCli } from '../operator/cli/cli-process.ts';
 const root = mkdtempSync(join(tmpdir(), 'cdsp-whole-run-'));
 test.after(() => rmSync(root, { recursive: true, force: true }));
 
-const training = '{ epochs: 1, batchSize: 3, cropSize: 48, warmupEpochs: 0 }';
+const training = 'epochs: 1, batchSize: 3, cropSize: 48, warmupEpochs: 0';
 const experiment = (lambda: number) => `apiVersion: cdsp.dev/v1alpha1
 kind: CDSPExperiment
 metadata:
@@ -18,8 +18,8 @@ spec:
   dataset:
     generator: { train: 6, val: 3, size: 48 }
   model: { backbone: efficientnet-lite0, weights: None }
-  classify: ${training}
-  segment: ${training}
+  classify: { ${training} }
+  segment: { ${training}, maxGradientNorm: 1 }
   pseudoLabels: { scales: [1], flips: false, refinement: { iterations: 2 } }
   losses: { classDistance: { lambda: ${lambda} } }
 `;
@@ -45,6 +45,7 @@ const charts = [
   'segment-loss',
   'mean-iou',
   'segment-rate',
+  'segment-gradient',
   'classify-loss',
   'classify-rate',
   'threshold',
@@ -53,6 +54,18 @@ const charts = [
 ];
 test('the report has every chart', () => {
   for (const id of charts) assert.match(report, `id="chart-${id}"`);
+});
+
+test('where gradients are scaled down, the history holds the norm of each', () => {
+  const historyOf = (stage: string) => {
+    const [file] = globSync(`runs/stages/${stage}/*/history.jsonl`, { cwd: root });
+    const lines = readFileSync(join(root, file), 'utf8').trimEnd().split('\n');
+    return lines.map((line) => JSON.parse(line) as { gradientNorm?: number });
+  };
+  const norms = historyOf('segment').map(({ gradientNorm }) => gradientNorm);
+  assert.is(norms.length, 2);
+  for (const norm of norms) assert.ok(norm !== undefined && norm > 0 && Number.isFinite(norm), `a norm of ${norm}`);
+  for (const line of historyOf('classify')) assert.not.ok('gradientNorm' in line);
 });
 
 test('the report names every term of the loss', () => {
