@@ -50,8 +50,10 @@ export function renderSummary(
   const parts: string[] = [];
   if (evaluation !== undefined) parts.push(renderEvaluation(evaluation, paint));
   if (stages.length > 0) {
+    // Nothing is left to do after a success: a stage that has not run was not needed.
+    const without = (state: string) => (outcome === 'Succeeded' ? 'not needed' : state.toLowerCase());
     const time = ({ state, seconds }: RunSummary['stages'][number]) =>
-      `${seconds === undefined ? state.toLowerCase() : formatDuration(seconds)}${state === 'Cached' ? ' (earlier)' : ''}`;
+      `${seconds === undefined ? without(state) : formatDuration(seconds)}${state === 'Cached' ? ' (earlier)' : ''}`;
     parts.push(
       renderTable(
         ['stage', 'time'],

@@ -7,7 +7,7 @@ import { TRAINER_VERSION } from '../../trainer-image/version.ts';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import { EXIT } from '../api/stage-contract.ts';
 import type { Manifest, StageMetrics } from '../api/stage-contract.ts';
-import { blamedStage, decide } from '../plan/decide.ts';
+import { blamedStage, decide, isNeeded, NOT_NEEDED } from '../plan/decide.ts';
 import type { Decision, Observed, Outcome } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
 import type { StageForecast } from '../plan/forecast.ts';
@@ -161,7 +161,9 @@ async function announce({ plan, storage }: Prepared, observed: Observed, onEvent
   const isCached = (name: StageName) => isComplete(observed.get(name) ?? { kind: 'Pending' });
   const stages = plan.stages.map(({ name, key }) => ({ stage: name, key, cached: isCached(name) }));
   onEvent({ type: 'plan', experiment: plan.experiment, storage, stages });
-  for (const { stage, reason } of plan.omitted) onEvent({ type: 'note', level: 'info', message: `${stage} is left out: ${reason}` });
+  const gone = plan.stages.filter((stage) => !isNeeded(stage, plan, observed));
+  const left = [...plan.omitted, ...gone.map(({ name }) => ({ stage: name, reason: NOT_NEEDED }))];
+  for (const { stage, reason } of left) onEvent({ type: 'note', level: 'info', message: `${stage} is left out: ${reason}` });
   for (const stage of plan.stages.filter(({ name }) => isCached(name))) {
     const content = await inspectFolder(stageFolder(storage, stage), stage);
     const metrics = content.kind === 'Complete' ? (content.manifest.metrics as StageMetrics) : {};

@@ -12,6 +12,7 @@ export type Outcome = 'Active' | 'Succeeded' | 'Failed' | 'Suspended';
 export type StageReason =
   | 'Cached'
   | 'Complete'
+  | 'NotNeeded'
   | 'Running'
   | 'Stopping'
   | 'Starting'
@@ -54,6 +55,22 @@ export function retryDelay(failures: number): number {
   return Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.max(0, failures - 1));
 }
 
+/** Why a stage without artifacts is left out. */
+export const NOT_NEEDED = 'its artifacts are not there, and no stage needs them';
+/** Stages that make nothing a person wants: their artifacts serve the stages after them. The others make labels, the model, the scores. */
+const SERVING: ReadonlySet<StageName> = new Set<StageName>(['classify']);
+
+/**
+ * Whether a stage whose artifacts are gone has to make them again. One that only serves others, all of which are complete, need not;
+ * artifacts that are there but damaged are made again in any case, since somebody may read them.
+ */
+export function isNeeded({ name }: PlannedStage, { stages }: Plan, observed: Observed): boolean {
+  const stateOf = (stage: StageName): StageState => observed.get(stage) ?? { kind: 'Pending' };
+  if (!SERVING.has(name) || stateOf(name).kind !== 'Pending') return true;
+  const served = stages.filter(({ dependsOn }) => dependsOn.includes(name));
+  return served.length === 0 || served.some((stage) => !isComplete(stateOf(stage.name)));
+}
+
 type Verdict = Omit<StageDecision, 'stage'> & { readonly wakeAt?: number };
 
 /** What to do about one stage whose upstream stages are complete. */
@@ -88,6 +105,7 @@ function judge(state: StageState, { retries, suspend }: Plan, now: number): Verd
   }
 }
 
+const SUCCESSES: ReadonlySet<StageReason> = new Set(['Cached', 'Complete', 'NotNeeded']);
 const STARTS: ReadonlySet<StageReason> = new Set(['Starting', 'Resuming', 'Retrying']);
 /** What a stage has itself to answer for. */
 const OWN_FAILURES: ReadonlySet<StageReason> = new Set(['BadInput', 'Unavailable', 'RetriesExhausted', 'InterruptedTooOften']);
@@ -99,7 +117,7 @@ export function blamedStage({ reasons }: Decision): StageDecision | undefined {
 }
 
 function outcomeOf(verdicts: readonly Verdict[]): Outcome {
-  if (verdicts.every(({ reason }) => reason === 'Complete' || reason === 'Cached')) return 'Succeeded';
+  if (verdicts.every(({ reason }) => SUCCESSES.has(reason))) return 'Succeeded';
   if (verdicts.some(({ reason }) => ENDS_IN_FAILURE.has(reason))) return 'Failed';
   return verdicts.some(({ reason }) => reason === 'Suspended' || reason === 'Stopping') ? 'Suspended' : 'Active';
 }
@@ -116,6 +134,7 @@ export function decide(plan: Plan, observed: Observed, now: number): Decision {
   function verdictOf(stage: PlannedStage): Verdict {
     const state = stateOf(stage.name);
     if (isComplete(state) || state.kind === 'Running') return judge(state, plan, now);
+    if (!isNeeded(stage, plan, observed)) return { reason: 'NotNeeded', message: NOT_NEEDED };
     const failed = stage.dependsOn.find((name) => ENDS_IN_FAILURE.has(verdicts.get(name)?.reason ?? 'Starting'));
     if (failed !== undefined) return { reason: 'UpstreamFailed', message: `${failed} failed` };
     const missing = stage.dependsOn.find((name) => !isComplete(stateOf(name)));

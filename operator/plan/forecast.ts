@@ -1,4 +1,5 @@
 import type { StageName } from '../api/experiment.ts';
+import { isNeeded, NOT_NEEDED } from './decide.ts';
 import type { Observed } from './decide.ts';
 import { differences, formatDifference } from './differences.ts';
 import type { Plan, PlannedStage } from './plan.ts';
@@ -40,6 +41,7 @@ export function forecast(plan: Plan, observed: Observed, previous: ReadonlyMap<S
     const state = observed.get(stage.name) ?? { kind: 'Pending' };
     const named = { stage: stage.name, key: stage.key };
     if (isComplete(state)) return { ...named, action: 'Reuse', because: ['complete with the same inputs'] };
+    if (!isNeeded(stage, plan, observed)) return { ...named, action: 'Omit', because: [NOT_NEEDED] };
     if (state.kind === 'Pending') return { ...named, action: 'Run', because: reasonsToRun(stage, previous.get(stage.name)) };
     return { ...named, action: 'Resume', because: ['unfinished; goes on from its last checkpoint'] };
   });

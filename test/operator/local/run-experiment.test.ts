@@ -209,6 +209,16 @@ test('a damaged artifact is noticed, and its stage runs again', () =>
     assert.match(again.notes.join('\n'), /pseudo-label runs again: not as the stage left them: result\.txt/);
   }));
 
+test('a classifier that was deleted is not trained again while its pseudo-labels are there', () =>
+  withFolder(async (folder) => {
+    const { result } = await run(folder);
+    rmSync(result.stages[0].folder, { recursive: true });
+    const again = await run(folder);
+    assert.is(again.result.outcome, 'Succeeded');
+    assert.equal(kinds(again.result), ['Pending', 'Cached', 'Cached', 'Cached']);
+    assert.match(again.notes.join('\n'), 'classify is left out: its artifacts are not there, and no stage needs them');
+  }));
+
 test('changed bytes of the same size are noticed with verify', () =>
   withFolder(async (folder) => {
     const { result } = await run(folder);

@@ -5,6 +5,7 @@ import type { StageName } from '../../../operator/api/experiment.ts';
 import { EXIT } from '../../../operator/api/stage-contract.ts';
 import { blamedStage, decide, MAX_INTERRUPTIONS, retryDelay } from '../../../operator/plan/decide.ts';
 import type { Outcome, StageReason } from '../../../operator/plan/decide.ts';
+import { planUntil } from '../../../operator/plan/plan.ts';
 import type { Plan } from '../../../operator/plan/plan.ts';
 import { isComplete } from '../../../operator/plan/stage-state.ts';
 import type { StageState } from '../../../operator/plan/stage-state.ts';
@@ -146,9 +147,37 @@ const cases: Case[] = [
   {
     why: 'a stage whose own artifacts are there needs no upstream ones',
     observed: { classify: { kind: 'Pending' }, 'pseudo-label': cached, segment: cached },
-    start: ['classify', 'evaluate'],
+    start: ['evaluate'],
     outcome: 'Active',
-    reasons: ['Starting', 'Cached', 'Cached', 'Starting'],
+    reasons: ['NotNeeded', 'Cached', 'Cached', 'Starting'],
+  },
+  {
+    why: 'without the classifier, which serves the pseudo-labels alone, everything is complete',
+    observed: { 'pseudo-label': cached, segment: cached, evaluate: complete },
+    outcome: 'Succeeded',
+    done: true,
+    reasons: ['NotNeeded', 'Cached', 'Cached', 'Complete'],
+  },
+  {
+    why: 'it is trained again where the pseudo-labels are to be made again',
+    observed: { segment: cached, evaluate: cached },
+    start: ['classify'],
+    outcome: 'Active',
+    reasons: ['Starting', 'WaitsForUpstream', 'Cached', 'Cached'],
+  },
+  {
+    why: 'it is trained again where it is there but damaged',
+    observed: { classify: interrupted(0), 'pseudo-label': cached, segment: cached, evaluate: cached },
+    start: ['classify'],
+    outcome: 'Active',
+    reasons: ['Resuming', 'Cached', 'Cached', 'Cached'],
+  },
+  {
+    why: 'the model is made again, although its scores are there',
+    observed: { 'pseudo-label': cached, evaluate: cached },
+    start: ['segment'],
+    outcome: 'Active',
+    reasons: ['NotNeeded', 'Cached', 'Starting', 'Cached'],
   },
 ];
 for (const { why, spec = {}, observed, start = [], stop = [], outcome, done = false, reasons } of cases) {
@@ -163,6 +192,10 @@ for (const { why, spec = {}, observed, start = [], stop = [], outcome, done = fa
     assert.is(blamedStage(decision) !== undefined, outcome === 'Failed', 'a failure has a stage to blame');
   });
 }
+
+test('the classifier is trained where the plan ends with it', () => {
+  assert.equal(decide(planUntil(plan(), 'classify'), new Map(), NOW).start, ['classify']);
+});
 
 test('the time of a retry is told', () => {
   const decision = decide(plan(), new Map([['classify', failed(2, 1, NOW)]]), NOW);
@@ -209,6 +242,8 @@ function play(made: Plan, initial: [StageName, StageState][], happenings: Event[
       assert.ok(state === undefined || !isComplete(state), `${name} is complete and starts`);
       assert.not(state?.kind === 'Running', `${name} runs and starts`);
       assert.not(state?.kind === 'Failed' && state.exitCode === EXIT.badInput, `${name} starts after bad input`);
+      const labels = observed.get('pseudo-label') ?? { kind: 'Pending' };
+      assert.not(name === 'classify' && state === undefined && isComplete(labels), 'classify starts although nothing needs it');
       assert.not(made.suspend, `${name} starts although suspended`);
       assert.ok(
         stage?.dependsOn.every((other) => isComplete(observed.get(other) ?? { kind: 'Pending' })),

@@ -55,6 +55,13 @@ test('an unfinished stage goes on, a deleted one runs again', () => {
   assert.equal(label, ['pseudo-label', 'Run', 'its artifacts are not there']);
 });
 
+test('the classifier is left out where the pseudo-labels are there without it', () => {
+  const made = plan();
+  const [classify, label] = shorten(made, [['pseudo-label', cached]], previousOf(made));
+  assert.equal(classify, ['classify', 'Omit', 'its artifacts are not there, and no stage needs them']);
+  assert.equal(label, ['pseudo-label', 'Reuse', 'complete with the same inputs']);
+});
+
 test('a stage that is left out says why', () => {
   const scribblesOnly = plan({ losses: { pseudoLabel: { enabled: false }, classDistance: { enabled: false }, lorm: { enabled: false } } });
   const [first] = shorten(scribblesOnly, [], new Map());
