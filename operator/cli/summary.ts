@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { ARTIFACTS } from '../../trainer-image/artifacts.ts';
 import { unscoredSentence } from '../../trainer-image/evaluation/unscored.ts';
+import { formatDuration } from '../duration.ts';
 import type { RunResult } from '../local/run-experiment.ts';
 import { readRecord } from '../report/stage-files.ts';
 import { EvaluationRecord } from '../report/stage-records.ts';
-import { formatCount, formatDuration, formatPercent } from './progress/format.ts';
+import { formatCount, formatPercent } from './progress/format.ts';
 import type { Paint } from './style.ts';
 import { renderTable } from './table.ts';
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { formatDuration } from '../duration.ts';
 import type { Chart } from './chart-parts.ts';
-import { formatDuration, formatInteger, formatPercent } from './format.ts';
+import { formatInteger, formatPercent } from './format.ts';
 import { gallerySection } from './gallery-section.ts';
 import { Html, html, jsonForScript } from './html.ts';
 import { readPageAssets } from './page-assets.ts';

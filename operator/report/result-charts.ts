@@ -1,6 +1,7 @@
+import { formatDuration } from '../duration.ts';
 import { categoryAxis, color, format, GRID, lineSeries, TOOLTIP, valueAxis } from './chart-parts.ts';
 import type { Chart } from './chart-parts.ts';
-import { formatDuration, formatPercent, formatShare } from './format.ts';
+import { formatPercent, formatShare } from './format.ts';
 import type { EvaluationSummary, PseudoLabelSummary, ReportClass, StageSummary } from './report-data.ts';
 
 const PERCENT_LABELS = { color: color('muted'), fontSize: 11, hideOverlap: true, formatter: format('percentAxis') };

@@ -1,6 +1,7 @@
 import { unscoredSentence } from '../../trainer-image/evaluation/unscored.ts';
+import { formatDuration } from '../duration.ts';
 import type { Chart } from './chart-parts.ts';
-import { formatDuration, formatInteger, formatPercent, formatShare } from './format.ts';
+import { formatInteger, formatPercent, formatShare } from './format.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { EvaluationSummary, ReportClass, ReportData, ReportStageState, StageSummary } from './report-data.ts';

@@ -1,15 +1,6 @@
-/** Numbers as people read them: durations, rates, losses and shares. */
+/** Numbers as people read them: times, rates, losses and shares. */
 
 const pad = (value: number) => String(value).padStart(2, '0');
-
-/** Seconds as "8 s", "2 min 05 s" or "1 h 04 min". */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
-  const minutes = Math.round(whole / 60);
-  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
-}
 
 /** Seconds as "0:08", "2:05" or "1:04:09", for narrow places. */
 export function formatClock(seconds: number): string {

@@ -1,6 +1,7 @@
 import type { StageEvent, StageMetrics } from '../../api/stage-contract.ts';
+import { formatDuration } from '../../duration.ts';
 import type { StageProgress } from './bar.ts';
-import { formatDuration, formatLoss, formatPercent } from './format.ts';
+import { formatLoss, formatPercent } from './format.ts';
 import { createRateMeter } from './rate.ts';
 import type { StageOutcome } from '../../local/run-events.ts';
 

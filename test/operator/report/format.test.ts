@@ -1,22 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatDuration, formatInteger, formatNumber, formatPercent, formatShare } from '../../../operator/report/format.ts';
+import { formatInteger, formatNumber, formatPercent, formatShare } from '../../../operator/report/format.ts';
 
 const test = suite('format');
-
-const durations: [seconds: number, text: string][] = [
-  [0, '0 s'],
-  [0.84, '0.8 s'],
-  [9.94, '9.9 s'],
-  [9.99, '10 s'],
-  [59.6, '1 min'],
-  [185, '3 min 5 s'],
-  [3600, '1 h'],
-  [3605, '1 h'],
-  [8040, '2 h 14 min'],
-  [100000, '1 d 3 h'],
-];
-for (const [seconds, text] of durations) test(`${seconds} seconds are "${text}"`, () => assert.is(formatDuration(seconds), text));
 
 test('a ratio is shown in per cent with one digit, an unknown one as a dash', () => {
   assert.equal([0.83125, 1, 0, null].map(formatPercent), ['83.1', '100.0', '0.0', '–']);

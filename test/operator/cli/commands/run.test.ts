@@ -23,7 +23,7 @@ test('a run shows its stages, ends with a summary and writes a report; a second 
     );
     assert.match(
       first.stdout,
-      /stage +time\nclassify +\d+ s\n[^]*report +runs\/reports\/tiny\.html\n[^]*predict .* predict runs\/stages\/segment\/[0-9a-f]{64} IMAGES/,
+      /stage +time\nclassify +[\d.]+ s\n[^]*report +runs\/reports\/tiny\.html\n[^]*predict .* predict runs\/stages\/segment\/[0-9a-f]{64} IMAGES/,
     );
     assert.match(readFileSync(join(folder, 'runs/reports/tiny.html'), 'utf8'), /<title>tiny/);
 

@@ -24,7 +24,7 @@ for (const columns of [40, 120]) {
       assert.is(code, 0, stdout);
       assert.match(stdout, /█/);
       const lines = screenAfter(stdout, columns);
-      const marks = lines.filter((line) => line.startsWith('✓')).map((line) => line.replace(/\d+ s/, 'N s'));
+      const marks = lines.filter((line) => line.startsWith('✓')).map((line) => line.replace(/[\d.]+ s/, 'N s'));
       assert.equal(marks, [
         '✓ classify     N s, mIoU 50.0 %',
         '✓ pseudo-label N s, mIoU 50.0 %',

@@ -1,14 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatClock, formatDuration, formatLoss, formatPercent, formatRate, printable } from '../../../../operator/cli/progress/format.ts';
+import { formatClock, formatLoss, formatPercent, formatRate, printable } from '../../../../operator/cli/progress/format.ts';
 
 const cases: readonly (readonly [why: string, actual: string, expected: string])[] = [
-  ['seconds stand alone below a minute', formatDuration(8.4), '8 s'],
-  ['59.6 seconds round up to a whole minute', formatDuration(59.6), '1 min 00 s'],
-  ['seconds have two digits beside minutes', formatDuration(125), '2 min 05 s'],
-  ['an hour shows no seconds', formatDuration(3600 + 4 * 60 + 20), '1 h 04 min'],
-  ['3,599.6 seconds are an hour, not 60 minutes', formatDuration(3599.6), '1 h 00 min'],
-  ['nothing is negative', formatDuration(-3), '0 s'],
   ['a clock starts with minutes', formatClock(8), '0:08'],
   ['a clock has no leading zero', formatClock(605), '10:05'],
   ['a clock with hours has two digits of minutes', formatClock(3849), '1:04:09'],
