@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BadInputError } from '../errors.ts';
 import type { ParameterStore } from '../model/parameters.ts';
-import type { NamedArrays } from '../model/weights/elements.ts';
+import { arraysOnDemand, type NamedArray, type NamedArrays } from '../model/weights/elements.ts';
 import { writeBytesAtomically } from '../model/weights/files.ts';
 import { readSafetensors, safetensorsPieces } from '../model/weights/safetensors.ts';
 import type { Sgd } from './sgd.ts';
@@ -40,19 +40,33 @@ function removeLeftovers(folder: string): void {
 }
 
 /** Gives memory back at once: a checkpoint is twice the network, and the garbage collector lets several pile up. */
-function release({ buffer }: Uint8Array | Float32Array): void {
+function release({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
-/** Name of the first array that holds a value which is not finite. */
-function findNonFinite(arrays: NamedArrays): string | undefined {
-  for (const [name, array] of arrays) {
-    const { data } = array;
-    const isFiniteEverywhere = data.every(Number.isFinite);
-    release(data);
-    if (!isFiniteEverywhere) return name;
+class NotFinite extends Error {
+  readonly parameter: string;
+
+  constructor(parameter: string) {
+    super(`${parameter} is not finite`);
+    this.parameter = parameter;
   }
-  return undefined;
+}
+
+/** A loop, not `every`, which takes ten times as long. */
+function isFiniteEverywhere(data: Float32Array): boolean {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false;
+  return true;
+}
+
+/** The same arrays, looked at when they are read, so that each is made once; a value that is not finite throws NotFinite. */
+function finiteOnly(arrays: NamedArrays): NamedArrays {
+  const checked = (name: string, array: NamedArray) => () => {
+    const { data } = array;
+    if (!isFiniteEverywhere(data)) throw new NotFinite(name);
+    return data;
+  };
+  return arraysOnDemand([...arrays].map(([name, array]) => [name, array.shape, checked(name, array)] as const));
 }
 
 function* releasing(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
@@ -65,17 +79,20 @@ function* releasing(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
 /**
  * Writes the checkpoint of the state before `step`. Older ones stay until `removeCheckpoints`: whether the state is any good shows
  * in the loss of the next step only.
- * @returns the name of a parameter that is not finite; then nothing is written
+ * @returns the name of a parameter that is not finite; then no checkpoint is left
  */
 export function writeCheckpoint(folder: string, step: number, parameters: ParameterStore, optimizer: Sgd): string | undefined {
-  const weights = parameters.exportOnDemand();
-  const culprit = findNonFinite(weights);
-  if (culprit !== undefined) return culprit;
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `step-${String(step).padStart(9, '0')}.safetensors`);
+  const weights = finiteOnly(parameters.exportOnDemand());
   const arrays = new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, optimizer.exportOnDemand())]);
-  writeBytesAtomically(file, releasing(safetensorsPieces(arrays)));
-  return undefined;
+  try {
+    writeBytesAtomically(file, releasing(safetensorsPieces(arrays)));
+    return undefined;
+  } catch (error) {
+    if (error instanceof NotFinite) return error.parameter;
+    throw error;
+  }
 }
 
 /** Removes the checkpoints of the steps that `isUnwanted` names. */

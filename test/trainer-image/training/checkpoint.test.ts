@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createRandom } from '../../../trainer-image/data/random.ts';
 import { ParameterStore } from '../../../trainer-image/model/parameters.ts';
+import { arraysOnDemand } from '../../../trainer-image/model/weights/elements.ts';
 import { tf, type Tensor } from '../../../trainer-image/tf.ts';
 import { removeCheckpoints, restoreCheckpoint, writeCheckpoint } from '../../../trainer-image/training/checkpoint.ts';
 import { Sgd } from '../../../trainer-image/training/sgd.ts';
@@ -110,7 +111,18 @@ test('weights that are not finite are never kept', () =>
     const { store, optimizer } = makeState(1);
     store.load(new Map([['bn.bias', { shape: [3], data: Float32Array.of(0, NaN, 0) }]]));
     assert.is(writeCheckpoint(folder, 1, store, optimizer), 'bn.bias');
-    assert.not(existsSync(join(folder, NAME(1))));
+    assert.equal(readdirSync(folder), []);
+  }));
+
+test('each weight is read and translated once', () =>
+  withFolder((folder) => {
+    const { store, optimizer } = makeState(1);
+    const reads: string[] = [];
+    const exported = store.exportOnDemand();
+    const counting = [...exported].map(([name, array]) => [name, array.shape, () => (reads.push(name), array.data)] as const);
+    store.exportOnDemand = () => arraysOnDemand(counting);
+    writeCheckpoint(folder, 1, store, optimizer);
+    assert.equal(reads.sort(), [...exported.keys()].sort());
   }));
 
 test.run();
