@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
   },
 });
 
-/** The settings of every row, found on the training split and the scribbles alone (docs/results.md). */
+/** The settings of every row, found on the training split and the scribbles alone (docs/tuning-voc7.md). */
 function settings(): Pick<ExperimentInput['spec'], 'model' | 'classify' | 'segment' | 'pseudoLabels' | 'evaluation'> {
   return {
     model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv3plus', headChannels: 64 },

@@ -27,7 +27,7 @@ export function foregroundMask(pseudoLabel: Tensor, height: number, width: numbe
   });
 }
 
-/** Product of two matrices, either of them transposed. Image by image it is a third faster than BatchMatMulV2 (docs/results.md). */
+/** Product of two matrices, either of them transposed. Image by image it is a third faster than BatchMatMulV2 (docs/decisions/direct-kernels.md). */
 function product(kind: readonly Attribute[], first: Tensor, second: Tensor): Tensor {
   return execute('MatMul', kind, [first, second]);
 }
