@@ -50,7 +50,7 @@ function stageGraph(spec: Experiment['spec']): { dependsOn: Map<StageName, Stage
 }
 
 /** Key of a stage with these inputs. */
-export function stageKey(name: StageName, inputs: StageInputs): string {
+function stageKey(name: StageName, inputs: StageInputs): string {
   return createHash('sha256')
     .update(canonicalJson({ stage: name, inputs }))
     .digest('hex');

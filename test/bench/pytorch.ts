@@ -18,7 +18,7 @@ const COMPANIONS = [
 ];
 
 /** PyTorch for the CPU in a folder of the cache, for PYTHONPATH; the first time it is downloaded (560 MB). */
-export function ensurePytorch(): string {
+function ensurePytorch(): string {
   return ensureFolder(TORCH.replace('==', '-'), (work) => {
     installPythonPackages(work, [TORCH, ...COMPANIONS], ['--no-deps']);
     if (process.platform === 'linux') writeCudaStubs(join(work, 'torch', 'lib'));

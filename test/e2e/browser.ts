@@ -45,7 +45,7 @@ function install(): void {
  * Path of a Chromium: CDSP_CHROMIUM, else one in the PATH, else Debian's is installed if this is root.
  * @throws Error that names the command to install it.
  */
-export function findChromium(): string {
+function findChromium(): string {
   const named = process.env.CDSP_CHROMIUM;
   if (named !== undefined && named !== '') {
     if (!isExecutable(named)) throw new Error(`CDSP_CHROMIUM names ${named}, which cannot be run`);

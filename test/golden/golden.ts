@@ -14,7 +14,7 @@ export interface GoldenArray {
 const DEFAULT_FOLDER = fileURLToPath(new URL('../../../shared/golden', import.meta.url));
 
 /** The folder named by GOLDEN_DIR; without it, shared/golden beside the checkout. */
-export const goldenFolder = process.env.GOLDEN_DIR === undefined ? DEFAULT_FOLDER : resolve(process.env.GOLDEN_DIR);
+const goldenFolder = process.env.GOLDEN_DIR === undefined ? DEFAULT_FOLDER : resolve(process.env.GOLDEN_DIR);
 
 /** The cases are not part of the repository: only where GOLDEN_DIR names them must they be there. */
 const isAbsent = process.env.GOLDEN_DIR === undefined && !existsSync(goldenFolder);

@@ -136,7 +136,7 @@ function cropAll(maps: readonly (LabelMap | undefined)[], geometries: readonly C
 }
 
 /** Assembles a batch from decoded samples: a pure function of its arguments. */
-export function assembleBatch(task: BatchTask, samples: readonly LoadedSample[], context: BatchContext): TrainingBatch {
+function assembleBatch(task: BatchTask, samples: readonly LoadedSample[], context: BatchContext): TrainingBatch {
   const { step, epoch } = task;
   const { fields, cropSize: size, normalisation } = context;
   const geometries = samples.map(({ image }, position) =>

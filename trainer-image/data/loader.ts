@@ -40,7 +40,7 @@ export function countSteps(images: number, batchSize: number): number {
 }
 
 /** The samples of an epoch in its own random order, a function of seed and epoch alone. */
-export function orderOfEpoch(samples: readonly Sample[], seed: number, epoch: number): readonly Sample[] {
+function orderOfEpoch(samples: readonly Sample[], seed: number, epoch: number): readonly Sample[] {
   return shuffle(samples, createRandom(seed, 'shuffle', epoch));
 }
 

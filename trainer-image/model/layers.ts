@@ -47,7 +47,7 @@ export interface BatchNormSettings {
 }
 
 /** torchvision's batch norm. */
-export const TORCH_BATCH_NORM: BatchNormSettings = { epsilon: 1e-5, momentum: 0.1 };
+const TORCH_BATCH_NORM: BatchNormSettings = { epsilon: 1e-5, momentum: 0.1 };
 
 function geometryOf(settings: ConvSettings): ConvGeometry {
   const { size, stride = 1, dilation = 1 } = settings;

@@ -8,7 +8,7 @@ import type { Dataset } from '../data/types.ts';
 import type { StageContext } from './stage-context.ts';
 
 /** The storage root of a stage's folder `<root>/stages/<stage>/<key>`. */
-export function storageRoot(output: string): string {
+function storageRoot(output: string): string {
   return dirname(dirname(dirname(output)));
 }
 

@@ -6,7 +6,7 @@ import { VOC_PALETTE } from '../../../trainer-image/data/index-png.ts';
 
 /** Report data that look like a real run, made from nothing. */
 
-export const SIX_CLASSES = ['background', 'person', 'cat', 'dog', 'cow', 'horse', 'sheep'];
+const SIX_CLASSES = ['background', 'person', 'cat', 'dog', 'cow', 'horse', 'sheep'];
 export const VOC_CLASSES = [
   ...['background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable', 'dog'],
   ...['horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor'],

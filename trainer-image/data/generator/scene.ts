@@ -12,7 +12,7 @@ import type { Layer, Pose } from './layers.ts';
 import type { Raster, RasterCache } from './rasters.ts';
 
 /** At most this share of an object may be hidden by later objects or lie outside the scene; else it goes elsewhere. */
-export const MOST_HIDDEN = 0.7;
+const MOST_HIDDEN = 0.7;
 
 /** Alpha (0..255) from which a pixel is the object's, and up to which it is what lies below; in between, on the edge, it is ignored. */
 const OPAQUE = 191;
