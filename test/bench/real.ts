@@ -43,7 +43,7 @@ const { values: options } = parseArgs({
 /** The settings of every row, found on the training split and the scribbles alone (docs/tuning-voc7.md). */
 function settings(): Pick<ExperimentInput['spec'], 'model' | 'classify' | 'segment' | 'pseudoLabels' | 'evaluation'> {
   return {
-    model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv3plus', headChannels: 64 },
+    model: { backbone: 'efficientnet-lite0', segmentor: 'deeplabv2' },
     classify: { epochs: 10, batchSize: 8, cropSize: 144, learningRate: 0.01, warmupEpochs: 1 },
     pseudoLabels: { scales: [0.5, 1, 1.5], flips: false, refinement: { minProbability: 0.6 } },
     segment: {
