@@ -27,6 +27,14 @@ const BOUNDS = new Set<string>(['minimum', 'maximum', 'exclusiveMinimum', 'exclu
 /** zod bounds every integer by what a double holds exactly; the format says as much. */
 const isRealBound = (value: unknown) => typeof value !== 'number' || Math.abs(value) < Number.MAX_SAFE_INTEGER;
 
+/** A default with those of the fields below it: the API server holds a default against the rules as it stands, before it fills in anything. */
+function filledIn(value: unknown, { properties = {} }: SchemaNode): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const given = value as Record<string, unknown>;
+  const fields = Object.entries(properties).map(([name, child]): [string, unknown] => [name, filledIn(given[name] ?? child.default, child)]);
+  return { ...given, ...Object.fromEntries(fields.filter(([, field]) => field !== undefined)) };
+}
+
 /**
  * A schema tree as the API server's structural schema. Refuses what is not structural (unions, references …) rather than
  * drop it: a dropped keyword would be a check that a cluster does not make.
@@ -45,6 +53,7 @@ export function structuralSchema(node: SchemaNode, path: string): SchemaNode {
       structural.properties = Object.fromEntries(fields.map(([name, child]) => [name, structuralSchema(child, `${path}.${name}`)]));
     } else throw new Error(`${path}: ${keyword} has no place in a structural schema`);
   }
+  if (structural.default !== undefined) structural.default = filledIn(structural.default, structural as SchemaNode);
   if (node.type === undefined) throw new Error(`${path}: a structural schema needs a type everywhere; unions have none`);
   if (node.type === 'integer') structural.format = 'int64';
   const open = node.additionalProperties;

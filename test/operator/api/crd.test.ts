@@ -47,6 +47,15 @@ test('the schema is structural: a type everywhere, no keyword that the API serve
   }
 });
 
+test('every default satisfies its schema and rules as it stands: the API server asks that before it fills in what lies below', () => {
+  const defaults = all.filter(([, node]) => node.default !== undefined);
+  assert.ok(defaults.length > 50);
+  assert.equal(
+    defaults.flatMap(([path, node]) => refusals(node.default, node, path)),
+    [],
+  );
+});
+
 test('nothing but the name is restricted in the metadata', () => {
   assert.equal(Object.keys(root.properties?.metadata ?? {}), ['type', 'properties']);
   assert.equal(Object.keys(root.properties?.metadata.properties ?? {}), ['name']);
