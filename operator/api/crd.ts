@@ -53,7 +53,7 @@ export function structuralSchema(node: SchemaNode, path: string): SchemaNode {
       structural.properties = Object.fromEntries(fields.map(([name, child]) => [name, structuralSchema(child, `${path}.${name}`)]));
     } else throw new Error(`${path}: ${keyword} has no place in a structural schema`);
   }
-  if (structural.default !== undefined) structural.default = filledIn(structural.default, structural as SchemaNode);
+  if (structural.default !== undefined) structural.default = filledIn(structural.default, structural);
   if (node.type === undefined) throw new Error(`${path}: a structural schema needs a type everywhere; unions have none`);
   if (node.type === 'integer') structural.format = 'int64';
   const open = node.additionalProperties;
