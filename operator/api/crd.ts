@@ -31,7 +31,10 @@ const isRealBound = (value: unknown) => typeof value !== 'number' || Math.abs(va
 function filledIn(value: unknown, { properties = {} }: SchemaNode): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const given = value as Record<string, unknown>;
-  const fields = Object.entries(properties).map(([name, child]): [string, unknown] => [name, filledIn(given[name] ?? child.default, child)]);
+  const fields = Object.entries(properties).map(([name, child]): [string, unknown] => [
+    name,
+    filledIn(given[name] ?? child.default, child),
+  ]);
   return { ...given, ...Object.fromEntries(fields.filter(([, field]) => field !== undefined)) };
 }
 
