@@ -6,7 +6,7 @@ import { commandName, quote } from '../command-name.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { inspectFolder, type FolderFindings } from '../init/inspect-folder.ts';
 import { renderExperiment, type ExperimentDraft } from '../init/render-experiment.ts';
-import { prepareSplits, type PreparedSplits } from '../init/prepare-splits.ts';
+import { fewImagesNote, prepareSplits, type PreparedSplits } from '../init/prepare-splits.ts';
 import { classIndices, convertedFolder, describeFindings, findGaps } from '../init/render-findings.ts';
 import { suggestSettings } from '../init/suggest-settings.ts';
 import { writeTextFile } from '../write-text-file.ts';
@@ -39,6 +39,8 @@ export async function initCommand(folder: string, options: { output: string; mak
     ...splits.notes,
     `Wrote ${options.output}: ${draft.trainImages} training images, ${draft.settings.segmentEpochs} epochs of segment.`,
   );
+  const few = fewImagesNote(findings, draft.trainImages);
+  if (few !== undefined) print(few);
   if (!draft.hasMasks) print('No masks: the run trains and predicts, but nothing is scored. docs/data.md says what masks would add.');
   if (draft.classesAreGuessed) print('Nothing names the classes; write their names into the file.');
   const missing = [...gaps, ...splits.gaps];

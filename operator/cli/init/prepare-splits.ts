@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { FOLDER_NAMES } from '../../api/experiment.ts';
+import { formatCount } from '../progress/format.ts';
 import { writeTextFile } from '../write-text-file.ts';
 import type { FolderFindings } from './inspect-folder.ts';
 import type { Gap } from './render-findings.ts';
@@ -40,15 +41,28 @@ export async function prepareSplits(findings: FolderFindings, write: boolean, co
     const problem = existing === undefined ? 'no split lists' : `of the split lists only ${existing}`;
     return { ...prepared, gaps: [{ problem, advice: `write both: ${command} --force` }] };
   }
-  const lacking = missingFor(splits, masks !== undefined);
+  const lacking = missingFor(splits, findings);
   if (lacking !== undefined)
     return { ...prepared, gaps: [{ problem: `no splits written: ${lacking}`, advice: 'add them and run init again' }] };
   return { ...prepared, notes: await writeLists(root, splits), gaps: [] };
 }
 
-function missingFor({ train, val }: Splits, hasMasks: boolean): string | undefined {
-  if (val.length === 0 && hasMasks) return 'no image has a mask for validation';
-  return train.length === 0 ? 'no image has a scribble to train on' : undefined;
+function missingFor({ train, val }: Splits, { images, masks }: FolderFindings): string | undefined {
+  if (train.length === 0) return 'no image has a scribble to train on';
+  if (val.length > 0 || masks === undefined) return undefined;
+  const hasMask = images?.ids.some((id) => masks.ids.has(id)) ?? false;
+  return hasMask ? 'the only image with a scribble is needed for training' : 'no image has a mask for validation';
+}
+
+/** Fewer images than these teach a network little. */
+const FEW_IMAGES = 10;
+
+/** What to say about a training set that is there, but tiny; undefined where there is nothing to say. */
+export function fewImagesNote({ images, scribbles }: FolderFindings, trainImages: number): string | undefined {
+  const ids = images?.ids ?? [];
+  const scribbled = ids.filter((id) => scribbles?.ids.has(id)).length;
+  if (scribbled === 0 || trainImages >= FEW_IMAGES) return undefined;
+  return `Few to train on: ${formatCount(trainImages, 'training image')}; ${scribbled} of ${formatCount(ids.length, 'image')} have a scribble.`;
 }
 
 /** Writes the lists that name an image. @returns what was written, for people */
@@ -60,5 +74,5 @@ async function writeLists(root: string, splits: Splits): Promise<string[]> {
     throw new BadInputError(message, { file: join(root, existing) });
   }
   for (const name of names) await writeTextFile(join(root, NEW_LISTS[name]), `${splits[name].join('\n')}\n`);
-  return [`Wrote ${names.map((name) => `${NEW_LISTS[name]} (${splits[name].length} names)`).join(' and ')}.`];
+  return [`Wrote ${names.map((name) => `${NEW_LISTS[name]} (${formatCount(splits[name].length, 'name')})`).join(' and ')}.`];
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { quote } from '../command-name.ts';
 import { IGNORE_INDEX } from '../../api/experiment.ts';
+import { formatCount } from '../progress/format.ts';
 import type { AnnotationFolder, FolderFindings } from './inspect-folder.ts';
 
 /** Something that has to be done before the experiment runs, with the command or the step that does it. */
@@ -12,10 +13,11 @@ export interface Gap {
 /** What was found, a line each. */
 export function describeFindings({ images, scribbles, masks, train, val, labels }: FolderFindings): string[] {
   const row = (name: string, text: string) => `  ${name.padEnd(10)} ${text}`;
-  const list = (split: FolderFindings['train']) => (split === undefined ? 'not found' : `${split.path}, ${split.count} names`);
+  const list = (split: FolderFindings['train']) =>
+    split === undefined ? 'not found' : `${split.path}, ${formatCount(split.count, 'name')}`;
   const size = images && `about ${images.medianLongSide}×${images.medianShortSide} pixels`;
   return [
-    row('images', images === undefined ? 'not found' : `${images.path}/, ${images.ids.length} files, ${size}`),
+    row('images', images === undefined ? 'not found' : `${images.path}/, ${formatCount(images.ids.length, 'file')}, ${size}`),
     row('scribbles', describeAnnotations(scribbles)),
     row('masks', describeAnnotations(masks)),
     row('train', list(train)),
@@ -27,7 +29,7 @@ export function describeFindings({ images, scribbles, masks, train, val, labels 
 function describeAnnotations(folder: AnnotationFolder | undefined): string {
   if (folder === undefined) return 'not found';
   const looked = folder.examined < folder.files ? ` (${folder.examined} looked at)` : '';
-  return `${folder.path}/, ${folder.files} files${looked}: ${folder.explanation}`;
+  return `${folder.path}/, ${formatCount(folder.files, 'file')}${looked}: ${folder.explanation}`;
 }
 
 /** Class indices in the files that were looked at, ascending; none where the files are not index PNGs. */

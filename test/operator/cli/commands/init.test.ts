@@ -77,6 +77,17 @@ test('--make-splits writes the same lists every time, and never over others', ()
     assert.not.ok(existsSync(join(folder, 'data/ImageSets/Segmentation/val.txt')));
   }));
 
+test('--make-splits leaves most of the few annotated images to training, and says that they are few', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    const jpeg = await colourPicture('jpeg', 200);
+    for (let index = 10; index < 50; index++) writeFiles(folder, { [`data/JPEGImages/image-${index}.jpg`]: jpeg });
+    const { code, stdout } = await runCli(['init', 'data', '--make-splits'], { cwd: folder });
+    assert.is(code, 0, stdout);
+    assert.match(stdout, /train\.txt \(8 names\) and ImageSets\/Segmentation\/val\.txt \(2 names\)\./);
+    assert.match(stdout, /\nFew to train on: 8 training images; 10 of 50 images have a scribble\.\n/);
+  }));
+
 test('without labels.txt the classes come from the masks, with names to replace', () =>
   withFolder(async (folder) => {
     await writeVocFolder(join(folder, 'data'));
@@ -123,7 +134,7 @@ test('without masks, --make-splits lists what is scribbled for training and what
     rmSync(join(folder, 'data/Scribbles/image-3.png'));
     const { code, stdout } = await runCli(['init', 'data', '--make-splits'], { cwd: folder });
     assert.is(code, 0, stdout);
-    assert.match(stdout, /train\.txt \(9 names\) and ImageSets\/Segmentation\/val\.txt \(1 names\)\./);
+    assert.match(stdout, /train\.txt \(9 names\) and ImageSets\/Segmentation\/val\.txt \(1 name\)\./);
     assert.is(readFileSync(join(folder, 'data/ImageSets/Segmentation/val.txt'), 'utf8'), 'image-3\n');
     const validation = await runCli(['validate', 'cdsp.yaml'], { cwd: folder });
     assert.match(validation.stdout, /9 training and 1 validation images \(nothing will be scored: no masks\)/);

@@ -26,16 +26,26 @@ test('the splits do not depend on the order of the images', () => {
   assert.equal(makeSplits([...ids].reverse(), always, always), makeSplits(ids, always, always));
 });
 
-test('only masked images are for validation, only scribbled ones for training', () => {
-  const masked = new Set(ids.slice(0, 3));
-  const { train, val } = makeSplits(
-    ids,
-    (id) => id !== 'image-0',
-    (id) => masked.has(id),
-  );
-  assert.equal(val, ['image-0', 'image-1', 'image-2']);
-  assert.equal(train.length, 17);
-});
+const first = (count: number) => new Set(ids.slice(0, count));
+const divisions: [why: string, scribbled: ReadonlySet<string>, masked: ReadonlySet<string>, train: number, val: number][] = [
+  ['of images with both, training keeps four in five, however many have neither', first(5), first(5), 4, 1],
+  ['a mask alone is for validation first, and then nothing is taken from training', first(5), new Set(ids), 5, 4],
+  ['few masks among many scribbles are for both', new Set(ids), first(5), 19, 1],
+  ['the only image with a scribble is for training', first(1), first(1), 1, 0],
+  ['nothing is trained on without a scribble', new Set(), first(3), 0, 3],
+];
+for (const [why, scribbled, masked, trainImages, valImages] of divisions) {
+  test(why, () => {
+    const { train, val } = makeSplits(
+      ids,
+      (id) => scribbled.has(id),
+      (id) => masked.has(id),
+    );
+    assert.equal([train.length, val.length], [trainImages, valImages]);
+    assert.ok(train.every((id) => scribbled.has(id) && !val.includes(id)));
+    assert.ok(val.every((id) => masked.has(id)));
+  });
+}
 
 test('without masks and with scribbles everywhere there is no validation', () =>
   assert.equal(
