@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { BadInputError } from '../../trainer-image/errors.ts';
+import { IGNORE_INDEX } from '../api/experiment.ts';
 import { hexOf } from './colour-table.ts';
 import { countValues, readMask, TRANSPARENT } from './mask-pixels.ts';
 import { listFiles } from './staged-output.ts';
@@ -29,6 +30,8 @@ export interface MaskInspection {
   readonly values: readonly ValueUse[];
   /** Whether training reads the files as they are: index PNGs whose values are class indices. */
   readonly ready: boolean;
+  /** Whether more of the pixels is not annotated than is: scribbles rather than masks. False where that cannot be told. */
+  readonly isSparse: boolean;
   /** What was found and what to do about it, for people. */
   readonly explanation: string;
 }
@@ -63,25 +66,36 @@ function listValues(values: readonly ValueUse[], show: (value: number) => string
   return shown.join(', ') + (values.length > shown.length ? ` and ${values.length - shown.length} more` : '');
 }
 
+/** VOC's colour of "not annotated". */
+const VOC_CREAM = '#e0e0c0';
+
+/** Whether at least half of the pixels are of some kind. */
+function isMostly(values: readonly ValueUse[], isKind: (value: number) => boolean): boolean {
+  const sum = (uses: readonly ValueUse[]) => uses.reduce((total, { pixels }) => total + pixels, 0);
+  return 2 * sum(values.filter(({ value }) => isKind(value))) >= sum(values);
+}
+
 function explain(
   format: MaskFormat,
   values: readonly ValueUse[],
   readable: boolean,
   folder: string,
-): { ready: boolean; explanation: string } {
+): Pick<MaskInspection, 'ready' | 'isSparse' | 'explanation'> {
   switch (format) {
     case 'None':
-      return { ready: false, explanation: 'neither PNG nor XML files; masks must be PNGs, since JPEG changes the values' };
+      return { ready: false, isSparse: false, explanation: 'neither PNG nor XML files; masks must be PNGs, since JPEG changes the values' };
     case 'Mixed':
       return {
         ready: false,
+        isSparse: false,
         explanation: 'files of several kinds; put each kind into a folder of its own and import them one after the other',
       };
     case 'Strokes':
-      return { ready: false, explanation: 'XML strokes; `cdsp import` draws them' };
+      return { ready: false, isSparse: true, explanation: 'XML strokes; `cdsp import` draws them' };
     case 'Colour': {
       const colours = listValues(values, hexOf);
-      return { ready: false, explanation: `colour masks (${colours}); \`cdsp import\` turns colours into class indices` };
+      const isSparse = isMostly(values, (value) => value === TRANSPARENT || hexOf(value) === VOC_CREAM);
+      return { ready: false, isSparse, explanation: `colour masks (${colours}); \`cdsp import\` turns colours into class indices` };
     }
     case 'Index':
     case 'Grey': {
@@ -94,10 +108,11 @@ function explain(
         const { indexOf, explanation } = guessValueMap(new Map(values.map(({ value, pixels }) => [value, pixels])), undefined, folder);
         const ready = readable && values.every(({ value }) => indexOf.get(value) === value);
         const advice = ready ? '' : '; `cdsp import` converts them';
-        return { ready, explanation: `${kind} with the values ${numbers}: ${explanation}${advice}` };
+        const isSparse = isMostly(values, (value) => indexOf.get(value) === IGNORE_INDEX);
+        return { ready, isSparse, explanation: `${kind} with the values ${numbers}: ${explanation}${advice}` };
       } catch (error) {
         if (!(error instanceof BadInputError)) throw error;
-        return { ready: false, explanation: `${kind}: ${error.message}` };
+        return { ready: false, isSparse: false, explanation: `${kind}: ${error.message}` };
       }
     }
     default:

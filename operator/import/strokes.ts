@@ -79,6 +79,11 @@ function readStroke(node: Node, number: number, xml: string, classes: readonly s
   return { label, points };
 }
 
+/** Whether an XML file holds a stroke; others, such as VOC's boxes, do not. */
+export function hasStrokes(xml: string): boolean {
+  return STROKE_TAGS.some((tag) => new RegExp(`<${tag}[\\s>]`).test(xml));
+}
+
 /**
  * Parses strokes as ScribbleSup has them: `<annotation>` with `<size>` and any number of `<polygon>`, each with a class name in
  * `<tag>` and the points of a polyline as `<point><X>…</X><Y>…</Y></point>`.

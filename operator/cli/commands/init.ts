@@ -7,7 +7,7 @@ import { EXIT_CODES } from '../exit-codes.ts';
 import { inspectFolder, type FolderFindings } from '../init/inspect-folder.ts';
 import { renderExperiment, type ExperimentDraft } from '../init/render-experiment.ts';
 import { fewImagesNote, prepareSplits, type PreparedSplits } from '../init/prepare-splits.ts';
-import { classIndices, convertedFolder, describeFindings, findGaps } from '../init/render-findings.ts';
+import { classIndices, describeFindings, findGaps, readableFolder } from '../init/render-findings.ts';
 import { suggestSettings } from '../init/suggest-settings.ts';
 import { writeTextFile } from '../write-text-file.ts';
 
@@ -66,8 +66,8 @@ function draftExperiment(
     folder: {
       path,
       images: images.path,
-      scribbles: readableFolder(scribbles, FOLDER_NAMES.scribbles),
-      masks: readableFolder(masks, FOLDER_NAMES.masks),
+      scribbles: scribbles === undefined ? FOLDER_NAMES.scribbles : readableFolder(scribbles),
+      masks: masks === undefined ? FOLDER_NAMES.masks : readableFolder(masks),
       trainSplit: splits.train,
       valSplit: splits.val,
     },
@@ -77,12 +77,6 @@ function draftExperiment(
     classesAreGuessed: labels === undefined,
     settings: suggestSettings(splits.trainImages, images.medianShortSide),
   };
-}
-
-/** The folder to train from: annotations of another format will be where the proposed import puts them. */
-function readableFolder(folder: FolderFindings['masks'], fallback: string): string {
-  if (folder === undefined) return fallback;
-  return folder.ready ? folder.path : convertedFolder(folder.path);
 }
 
 function relativePath(from: string, to: string): string {

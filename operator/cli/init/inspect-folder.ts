@@ -1,16 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, parse } from 'node:path';
-import { inspectMasks, type MaskInspection } from '../../import/inspect-masks.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { parseLabels } from '../../../trainer-image/data/dataset.ts';
 import { IMAGE_EXTENSIONS, readImageSize } from '../../../trainer-image/data/images.ts';
-
-/** A folder of annotations; paths are relative to the data folder. */
-export interface AnnotationFolder extends MaskInspection {
-  readonly path: string;
-  /** Image names (without extension) that have a file here. */
-  readonly ids: ReadonlySet<string>;
-}
+import { findAnnotations, plainName, type AnnotationFolder, type Folder } from './annotation-folders.ts';
 
 export interface SplitList {
   readonly path: string;
@@ -35,29 +28,11 @@ export interface FolderFindings {
 }
 
 /** Usual names, the likeliest first; case, dashes and underscores do not count. */
-const NAMES = {
-  images: ['jpegimages', 'images', 'image', 'imgs', 'img', 'photos', 'pictures', 'leftimg8bit', 'rgb'],
-  scribbles: ['scribbles', 'scribble', 'scribbleannotation', 'scribbleannotations', 'pascal2012scribble', 'strokes', 'pascalscribble'],
-  masks: [
-    'segmentationclass',
-    'segmentationclassaug',
-    'masks',
-    'mask',
-    'groundtruth',
-    'gt',
-    'labels',
-    'label',
-    'annotations',
-    'annotation',
-    'segmentation',
-  ],
-} as const;
+const IMAGE_NAMES = ['jpegimages', 'images', 'image', 'imgs', 'img', 'photos', 'pictures', 'leftimg8bit', 'rgb'];
 const SPLIT_FOLDERS = ['imagesets', 'splits', 'split', 'lists'];
 const TRAIN_LISTS = ['train.txt', 'train_aug.txt', 'trainaug.txt', 'training.txt'];
 const VAL_LISTS = ['val.txt', 'valid.txt', 'validation.txt', 'test.txt'];
 const SIZES_EXAMINED = 50;
-
-const normal = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
 
 /**
  * Looks for images, scribbles, masks, split lists and class names under their usual names.
@@ -65,24 +40,16 @@ const normal = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
  */
 export async function inspectFolder(root: string): Promise<FolderFindings> {
   const folders = await listFolders(root);
-  const find = (names: readonly string[]) =>
-    names.flatMap((name) => folders.filter((folder) => normal(basename(folder.path)) === name && folder.files.length > 0))[0];
-  const imageFolder = find(NAMES.images) ?? folders.find((folder) => folder.files.some((file) => /\.jpe?g$/i.test(file)));
+  const named = (name: string) => folders.filter(({ path, files }) => plainName(basename(path)) === name && files.length > 0);
+  const imageFolder = IMAGE_NAMES.flatMap(named).at(0) ?? folders.find((folder) => folder.files.some((file) => /\.jpe?g$/i.test(file)));
   return {
     root,
     images: imageFolder && (await inspectImages(root, imageFolder)),
-    scribbles: await inspectAnnotations(root, find(NAMES.scribbles)),
-    masks: await inspectAnnotations(root, find(NAMES.masks)),
+    ...(await findAnnotations(root, folders)),
     train: await findList(root, folders, TRAIN_LISTS),
     val: await findList(root, folders, VAL_LISTS),
     labels: await readLabels(join(root, 'labels.txt')),
   };
-}
-
-interface Folder {
-  /** Relative to the data folder; '' is the data folder itself. */
-  readonly path: string;
-  readonly files: readonly string[];
 }
 
 /** The data folder, its sub-folders and theirs. */
@@ -122,14 +89,8 @@ async function inspectImages(root: string, folder: Folder): Promise<FolderFindin
   };
 }
 
-async function inspectAnnotations(root: string, folder: Folder | undefined): Promise<AnnotationFolder | undefined> {
-  const files = folder?.files.filter((file) => /\.(png|xml)$/i.test(file)) ?? [];
-  if (folder === undefined || files.length === 0) return undefined;
-  return { ...(await inspectMasks(join(root, folder.path))), path: folder.path, ids: new Set(files.map((file) => parse(file).name)) };
-}
-
 async function findList(root: string, folders: readonly Folder[], names: readonly string[]): Promise<SplitList | undefined> {
-  const places = folders.filter((folder) => folder.path === '' || SPLIT_FOLDERS.includes(normal(folder.path.split('/')[0])));
+  const places = folders.filter((folder) => folder.path === '' || SPLIT_FOLDERS.includes(plainName(folder.path.split('/')[0])));
   // VOC keeps lists for other tasks beside those for segmentation.
   const ranked = [...places].sort((a, b) => Number(/segmentation/i.test(b.path)) - Number(/segmentation/i.test(a.path)));
   for (const name of names) {

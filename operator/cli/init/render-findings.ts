@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { quote } from '../command-name.ts';
 import { IGNORE_INDEX } from '../../api/experiment.ts';
 import { formatCount } from '../progress/format.ts';
-import type { AnnotationFolder, FolderFindings } from './inspect-folder.ts';
+import { convertedFolder, type AnnotationFolder } from './annotation-folders.ts';
+import type { FolderFindings } from './inspect-folder.ts';
 
 /** Something that has to be done before the experiment runs, with the command or the step that does it. */
 export interface Gap {
@@ -42,27 +43,20 @@ export function classIndices(folder: AnnotationFolder | undefined): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Where `cdsp import` is told to put the index PNGs of a folder that is not ready. */
-export const convertedFolder = (path: string): string => `${path}-index`;
+/** The folder to train from: annotations of another format will be where the proposed import puts them. */
+export const readableFolder = (folder: AnnotationFolder): string => (folder.ready ? folder.path : convertedFolder(folder.path));
 
-/** What is missing, the most important first. `program` is how the user calls cdsp. */
+/** What is missing, in the order in which it has to be done. `program` is how the user calls cdsp. */
 export function findGaps(findings: FolderFindings, program: string): Gap[] {
-  const { root, images, scribbles, masks, labels } = findings;
+  const { root, scribbles, masks, labels } = findings;
   const path = (folder: string) => quote(join(root, folder));
-  const conversion = (what: string, folder: AnnotationFolder): Gap[] => {
-    if (folder.ready) return [];
-    const from = images === undefined ? '' : ` --images ${path(images.path)}`;
-    const advice = `${program} import ${path(folder.path)} --output ${path(convertedFolder(folder.path))}${from}`;
-    return [{ problem: `the ${what} in ${folder.path} are not index PNGs yet`, advice }];
-  };
-  const gaps: Gap[] = [];
-  if (scribbles !== undefined) gaps.push(...conversion('scribbles', scribbles));
-  else if (masks === undefined) gaps.push({ problem: 'no scribbles', advice: 'put index PNGs named like the images into Scribbles/' });
-  else {
-    const command = `${program} synth ${path(masks.path)} --output ${path('Scribbles')}`;
+  const gaps = [...findConversions(findings, program, 'scribbles'), ...findConversions(findings, program, 'masks')];
+  if (scribbles === undefined && masks === undefined) {
+    gaps.push({ problem: 'no scribbles', advice: 'put index PNGs named like the images into Scribbles/' });
+  } else if (scribbles === undefined && masks !== undefined) {
+    const command = `${program} synth ${path(readableFolder(masks))} --output ${path('Scribbles')}`;
     gaps.push({ problem: 'no scribbles', advice: `draw some into Scribbles/; for a benchmark: ${command}` });
   }
-  if (masks !== undefined) gaps.push(...conversion('masks', masks));
   const highest = Math.max(-1, ...classIndices(scribbles), ...classIndices(masks));
   if (labels !== undefined && highest >= labels.length) {
     gaps.push({
@@ -71,4 +65,18 @@ export function findGaps(findings: FolderFindings, program: string): Gap[] {
     });
   }
   return gaps;
+}
+
+/** The import that a folder needs: it holds no index PNGs, or more files have come to those that were converted. */
+function findConversions({ root, images, ...findings }: FolderFindings, program: string, what: 'scribbles' | 'masks'): Gap[] {
+  const folder = findings[what];
+  if (folder === undefined) return [];
+  const path = (name: string) => quote(join(root, name));
+  const command = (from: string) =>
+    `${program} import ${path(from)} --output ${path(convertedFolder(from))}${images === undefined ? '' : ` --images ${path(images.path)}`}`;
+  const { origin } = folder;
+  if (!folder.ready) return [{ problem: `the ${what} in ${folder.path} are not index PNGs yet`, advice: command(folder.path) }];
+  if (origin === undefined || origin.newFiles === 0) return [];
+  const problem = `${formatCount(origin.newFiles, 'file')} of ${origin.path} ${origin.newFiles === 1 ? 'is' : 'are'} not in ${folder.path} yet`;
+  return [{ problem, advice: `${command(origin.path)} --overwrite` }];
 }

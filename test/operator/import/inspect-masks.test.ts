@@ -34,6 +34,21 @@ for (const [what, files, format, ready, explanation] of cases) {
     }));
 }
 
+const cream = [224, 224, 192];
+const sparse: [string, Record<string, string | Uint8Array>, boolean][] = [
+  ['index PNGs that are mostly 255', { 'a.png': encodeIndexPng({ width: 4, height: 1, data: Uint8Array.of(1, 255, 255, 255) }) }, true],
+  ['index PNGs with an outline of 255', { 'a.png': index }, false],
+  ['0, 1, 2 with little but 0', { 'a.png': png(40, [1, 2, ...new Array<number>(38).fill(0)], 1) }, true],
+  ['0 and 1 in equal parts', { 'a.png': png(2, [0, 1], 1) }, false],
+  ['colours on VOC’s cream', { 'a.png': png(3, [...cream, ...cream, 128, 0, 0], 3) }, true],
+  ['colours on black', { 'a.png': png(3, [0, 0, 0, 0, 0, 0, 128, 0, 0], 3) }, false],
+  ['strokes', { 'a.xml': '<annotation/>' }, true],
+];
+for (const [what, files, isSparse] of sparse) {
+  test(`${what} are ${isSparse ? '' : 'not '}sparse`, () =>
+    withFolder(files, async (folder) => assert.is((await inspectMasks(folder)).isSparse, isSparse)));
+}
+
 test('values come with the files and pixels that have them', () =>
   withFolder({ 'a.png': png(3, [0, 0, 1], 1), 'b.png': png(2, [0, 255], 1) }, async (folder) => {
     const { values, files, examined } = await inspectMasks(folder);

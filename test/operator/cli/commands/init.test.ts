@@ -7,6 +7,17 @@ import { withFolder } from '../../local/temporary-folder.ts';
 import { runCli } from '../cli-process.ts';
 import { colourPicture, indexPng, writeFiles, writeVocFolder } from '../fixtures.ts';
 
+/** Runs the commands that init printed. */
+async function follow(stdout: string, folder: string, pattern: RegExp): Promise<void> {
+  const commands = stdout.match(pattern) ?? [];
+  assert.ok(commands.length > 0, stdout);
+  for (const command of commands) {
+    const result = await runCli(command.trim().split(' ').slice(1), { cwd: folder });
+    assert.is(result.code, 0, command + result.stderr);
+  }
+}
+const IMPORTS = /\S+ import .*/g;
+
 const LABELS = '0 background\n1 cat\n2 dog\n';
 const lists = { 'data/ImageSets/Segmentation/train.txt': 'image-0\nimage-1\n', 'data/ImageSets/Segmentation/val.txt': 'image-2\n' };
 
@@ -110,6 +121,59 @@ test('colour masks are answered with the import that converts them', () =>
       /the masks in SegmentationClass are not index PNGs yet\n +\S+ import data\/SegmentationClass --output data\/SegmentationClass-index --images data\/JPEGImages\n/,
     );
     assert.is(readExperiment(folder).spec.dataset.folder?.masks, 'SegmentationClass-index');
+  }));
+
+test('colour masks without scribbles: first the import, then synth on what it made; afterwards nothing is missing', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'), { masks: 'annotations' });
+    rmSync(join(folder, 'data/Scribbles'), { recursive: true });
+    const colour = await colourPicture('png', 64);
+    writeFiles(folder, { 'colours.txt': '64 40 40 cat\n0 0 0 background\n', 'data/labels.txt': '0 background\n1 cat\n', ...lists });
+    for (let index = 0; index < 10; index++) writeFiles(folder, { [`data/annotations/image-${index}.png`]: colour });
+    const first = await runCli(['init', 'data'], { cwd: folder });
+    const command = 'data/annotations --output data/annotations-index --images data/JPEGImages';
+    assert.match(
+      first.stdout,
+      new RegExp(`Missing:\n +- the masks .*\n.* import ${command}\n +- no scribbles\n.* synth data/annotations-index `),
+    );
+    const imported = await runCli(['import', ...command.split(' '), '--colors', 'colours.txt'], { cwd: folder });
+    assert.is(imported.code, 0, imported.stderr);
+    await follow(first.stdout, folder, /\S+ synth .*/g);
+    const second = await runCli(['init', 'data', '--force'], { cwd: folder });
+    assert.is(second.code, 0, second.stdout);
+    assert.is(readExperiment(folder).spec.dataset.folder?.masks, 'annotations-index');
+  }));
+
+test('strokes in a folder of annotations are scribbles before and after their import, and later ones are missed; boxes are not', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    rmSync(join(folder, 'data/Scribbles'), { recursive: true });
+    const write = (index: number, content: string) => writeFiles(folder, { [`data/Annotations/image-${index}.xml`]: content });
+    const size = '<size><width>64</width><height>48</height></size>';
+    const box = `<annotation>${size}<object><name>cat</name><bndbox><xmin>1</xmin></bndbox></object></annotation>`;
+    const point = '<point><X>9</X><Y>9</Y></point>';
+    const stroke = `<annotation>${size}<polygon><tag>cat</tag>${point}</polygon></annotation>`;
+    writeFiles(folder, { ...lists, 'data/labels.txt': LABELS });
+    for (let index = 0; index < 10; index++) write(index, box);
+    const boxes = await runCli(['init', 'data'], { cwd: folder });
+    assert.match(boxes.stdout, /scribbles +not found\n/);
+    for (let index = 0; index < 9; index++) write(index, stroke);
+    rmSync(join(folder, 'data/Annotations/image-9.xml'));
+    const first = await runCli(['init', 'data', '--force'], { cwd: folder });
+    assert.match(first.stdout, /the scribbles in Annotations are not index PNGs yet\n/);
+    await follow(first.stdout, folder, IMPORTS);
+    const second = await runCli(['init', 'data', '--force'], { cwd: folder });
+    assert.is(second.code, 0, second.stdout);
+    const { scribbles, masks } = readExperiment(folder).spec.dataset.folder ?? {};
+    assert.equal([scribbles, masks], ['Annotations-index', 'SegmentationClass']);
+    write(9, stroke);
+    const third = await runCli(['init', 'data', '--force'], { cwd: folder });
+    assert.match(third.stdout, /1 file of Annotations is not in Annotations-index yet\n/);
+    await follow(third.stdout, folder, IMPORTS);
+    rmSync(join(folder, 'data/Annotations'), { recursive: true });
+    const last = await runCli(['init', 'data', '--force'], { cwd: folder });
+    assert.is(last.code, 0, last.stdout);
+    assert.match(last.stdout, /scribbles +Annotations-index\/, 10 files/);
   }));
 
 test('masks without scribbles are answered with synth', () =>
