@@ -9,6 +9,7 @@ import { renderExperiment, type ExperimentDraft } from '../init/render-experimen
 import { fewImagesNote, prepareSplits, type PreparedSplits } from '../init/prepare-splits.ts';
 import { classIndices, describeFindings, findGaps, readableFolder } from '../init/render-findings.ts';
 import { suggestSettings } from '../init/suggest-settings.ts';
+import { formatCount } from '../progress/format.ts';
 import { writeTextFile } from '../write-text-file.ts';
 
 /**
@@ -37,7 +38,7 @@ export async function initCommand(folder: string, options: { output: string; mak
 
   print(
     ...splits.notes,
-    `Wrote ${options.output}: ${draft.trainImages} training images, ${draft.settings.segmentEpochs} epochs of segment.`,
+    `Wrote ${options.output}: ${formatCount(draft.trainImages, 'training image')}, ${draft.settings.segmentEpochs} epochs of segment.`,
   );
   const few = fewImagesNote(findings, draft.trainImages);
   if (few !== undefined) print(few);

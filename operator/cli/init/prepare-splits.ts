@@ -34,12 +34,17 @@ export async function prepareSplits(findings: FolderFindings, write: boolean, co
     (id) => scribbles?.ids.has(id) ?? false,
     (id) => masks?.ids.has(id) ?? false,
   );
-  if (!write && masks === undefined) return { ...paths, trainImages: train?.count ?? splits.train.length, notes: [], gaps: [] };
+  const existing = train?.path ?? val?.path;
+  // Nothing is scored, so one list or none does.
+  if (masks === undefined && (!write || existing !== undefined)) {
+    const notes = write ? [`The split list ${existing} is there and stays as it is; without masks no other is needed.`] : [];
+    return { ...paths, trainImages: train?.count ?? splits.train.length, notes, gaps: [] };
+  }
   const prepared = { ...NEW_LISTS, trainImages: splits.train.length, notes: [] };
   if (!write) {
-    const existing = train?.path ?? val?.path;
     const problem = existing === undefined ? 'no split lists' : `of the split lists only ${existing}`;
-    return { ...prepared, gaps: [{ problem, advice: `write both: ${command} --force` }] };
+    const advice = existing === undefined ? '' : `write the other one, or remove ${join(root, existing)} and `;
+    return { ...prepared, gaps: [{ problem, advice: `${advice}write both: ${command} --force` }] };
   }
   const lacking = missingFor(splits, findings);
   if (lacking !== undefined)

@@ -152,7 +152,7 @@ test('strokes in a folder of annotations are scribbles before and after their im
     const size = '<size><width>64</width><height>48</height></size>';
     const box = `<annotation>${size}<object><name>cat</name><bndbox><xmin>1</xmin></bndbox></object></annotation>`;
     const point = '<point><X>9</X><Y>9</Y></point>';
-    const stroke = `<annotation>${size}<polygon><tag>cat</tag>${point}</polygon></annotation>`;
+    const stroke = `<annotation>${size}<polygon><tag>cat</tag>${point}</polygon><polygon><tag>dog</tag><point><X>30</X><Y>30</Y></point></polygon></annotation>`;
     writeFiles(folder, { ...lists, 'data/labels.txt': LABELS });
     for (let index = 0; index < 10; index++) write(index, box);
     const boxes = await runCli(['init', 'data'], { cwd: folder });
@@ -202,6 +202,28 @@ test('without masks, --make-splits lists what is scribbled for training and what
     assert.is(readFileSync(join(folder, 'data/ImageSets/Segmentation/val.txt'), 'utf8'), 'image-3\n');
     const validation = await runCli(['validate', 'cdsp.yaml'], { cwd: folder });
     assert.match(validation.stdout, /9 training and 1 validation images \(nothing will be scored: no masks\)/);
+  }));
+
+test('without masks, --make-splits can be repeated: the list that is there is used', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    rmSync(join(folder, 'data/SegmentationClass'), { recursive: true });
+    const first = await runCli(['init', 'data', '--make-splits'], { cwd: folder });
+    assert.match(first.stdout, /Wrote ImageSets\/Segmentation\/train\.txt \(10 names\)\./);
+    writeFiles(folder, { 'data/ImageSets/Segmentation/train.txt': 'image-0\n' });
+    const { code, stdout } = await runCli(['init', 'data', '--make-splits', '--force'], { cwd: folder });
+    assert.is(code, 0, stdout);
+    assert.match(stdout, /ImageSets\/Segmentation\/train\.txt is there and stays as it is.*\nWrote cdsp\.yaml: 1 training image,/);
+    assert.is(readFileSync(join(folder, 'data/ImageSets/Segmentation/train.txt'), 'utf8'), 'image-0\n');
+  }));
+
+test('one of two lists beside masks: the advice names what has to go', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    writeFiles(folder, { 'data/ImageSets/Segmentation/train.txt': 'image-0\n' });
+    const { code, stdout } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 65, stdout);
+    assert.match(stdout, /only ImageSets.*\n +write the other one, or remove \S+train\.txt and write both: .* --make-splits --force\n/);
   }));
 
 test('an existing experiment is not overwritten', () =>
