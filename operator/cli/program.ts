@@ -146,7 +146,10 @@ function addImportCommand(program: Command): void {
     .requiredOption('-o, --output <folder>', 'folder of the index PNGs')
     .addOption(new Option('--format <format>', 'what the files are').choices(['auto', 'strokes', 'colors', 'values']).default('auto'))
     .option('--images <folder>', 'folder of the images, to check sizes against')
-    .option('--labels <file>', 'class names, lines such as "1 person" (default: labels.txt in or beside the source, else VOC’s)')
+    .option(
+      '--labels <file>',
+      'class names, lines such as "1 person" (default: labels.txt in or beside the source, else the classes that occur)',
+    )
     .option('--colors <file>', 'colour masks: lines such as "#c08080 person" (default: VOC’s palette)')
     .option('--map <pairs>', 'value masks: value=class pairs, 255 = not annotated, e.g. 0=255,1=1,2=0')
     .option('--width <pixels>', 'strokes: their width', positiveNumber)

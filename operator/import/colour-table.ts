@@ -1,7 +1,7 @@
 import { VOC_PALETTE } from '../../trainer-image/data/index-png.ts';
 import { BadInputError } from '../../trainer-image/errors.ts';
 import { IGNORE_INDEX } from '../api/experiment.ts';
-import { classIndexOf } from './class-names.ts';
+import { classIndexOf, VOC_CLASSES } from './class-names.ts';
 import { TRANSPARENT } from './mask-pixels.ts';
 
 /** Which class a colour (0xrrggbb) stands for. */
@@ -23,6 +23,17 @@ export function vocColours(classes: readonly string[]): ColourTable {
     indexOf.set((red << 16) | (green << 8) | blue, index);
   }
   return { classes, indexOf };
+}
+
+/** VOC's colours for classes that VOC has, whatever their indices. */
+export function vocColoursOf(classes: readonly string[]): ColourTable {
+  const { indexOf } = vocColours(VOC_CLASSES);
+  const wanted = new Map(classes.map((name, index) => [classIndexOf(name, VOC_CLASSES, {}), index]));
+  const renumbered = [...indexOf].flatMap(([colour, index]): [number, number][] => {
+    const own = index === IGNORE_INDEX ? IGNORE_INDEX : wanted.get(index);
+    return own === undefined ? [] : [[colour, own]];
+  });
+  return { classes, indexOf: new Map(renumbered) };
 }
 
 function parseLine(line: string): { colour: number; name: string } | undefined {

@@ -5,15 +5,15 @@ import { DEFAULT_SCRIBBLE_WIDTH } from '../../trainer-image/data/draw-scribbles.
 import type { LabelMap } from '../../trainer-image/data/types.ts';
 import { BadInputError } from '../../trainer-image/errors.ts';
 import { IGNORE_INDEX } from '../api/experiment.ts';
-import { VOC_CLASSES } from './class-names.ts';
-import { hexOf, parseColours, vocColours } from './colour-table.ts';
+import { areVocNames, classesOfNames, VOC_CLASSES } from './class-names.ts';
+import { hexOf, parseColours, vocColours, vocColoursOf } from './colour-table.ts';
 import type { ColourTable } from './colour-table.ts';
 import type { ImportFormat, ImportOptions, LabelSize } from './import-scribbles.ts';
 import { createTally } from './inspect-masks.ts';
 import type { ValueUse } from './inspect-masks.ts';
 import { countValues, readMask, TRANSPARENT } from './mask-pixels.ts';
 import type { MaskPixels } from './mask-pixels.ts';
-import { drawStrokes, parseStrokes } from './strokes.ts';
+import { drawStrokes, parseStrokes, strokeNames } from './strokes.ts';
 import { guessValueMap } from './value-map.ts';
 import type { ValueMap } from './value-map.ts';
 
@@ -21,6 +21,8 @@ import type { ValueMap } from './value-map.ts';
 export interface Converter {
   readonly format: Exclude<ImportFormat, 'Auto'>;
   readonly classes: readonly string[];
+  /** Whether the names are real ones, which are worth keeping. */
+  readonly namesClasses: boolean;
   readonly explanation: string;
   convert(file: string, imageSize: LabelSize | undefined): Promise<LabelMap>;
 }
@@ -33,13 +35,28 @@ async function readText(file: string, field?: string): Promise<string> {
   });
 }
 
-function strokeConverter({ classes = VOC_CLASSES, strokeWidth = DEFAULT_SCRIBBLE_WIDTH }: Settings): Converter {
+/** Says where the numbers come from that nobody gave. */
+const OWN_NUMBERS = 'the classes that occur are numbered from 0, VOC’s in VOC’s order; a labels.txt or --labels can say otherwise';
+
+/** The classes of annotations that name them; undefined where they name none but the background. */
+function listClasses(names: readonly string[], source: string): readonly string[] | undefined {
+  const classes = classesOfNames(names);
+  if (classes.length > IGNORE_INDEX) throw new BadInputError(`more than ${IGNORE_INDEX} classes occur`, { file: source });
+  return classes.length < 2 ? undefined : classes;
+}
+
+async function strokeConverter(files: readonly string[], { classes, strokeWidth = DEFAULT_SCRIBBLE_WIDTH }: Settings): Promise<Converter> {
+  const names = new Set<string>();
+  if (classes === undefined) for (const file of files) for (const name of strokeNames(await readText(file), file)) names.add(name);
+  const own = classes === undefined ? listClasses([...names], dirname(files[0])) : undefined;
+  const list = classes ?? own ?? VOC_CLASSES;
   return {
     format: 'Strokes',
-    classes,
-    explanation: `strokes drawn ${strokeWidth} pixels wide; all other pixels are 255`,
+    classes: list,
+    namesClasses: classes !== undefined || own !== undefined,
+    explanation: `strokes drawn ${strokeWidth} pixels wide; all other pixels are 255${own === undefined ? '' : `; ${OWN_NUMBERS}`}`,
     async convert(file, imageSize) {
-      const { size, strokes } = parseStrokes(await readText(file), classes, file);
+      const { size, strokes } = parseStrokes(await readText(file), list, file);
       if (size !== undefined && imageSize !== undefined && (size.width !== imageSize.width || size.height !== imageSize.height)) {
         const message = `<size> is ${size.width}×${size.height}, its image ${imageSize.width}×${imageSize.height} pixels`;
         throw new BadInputError(message, { file, field: 'size' });
@@ -96,21 +113,42 @@ async function unknownColours(unknown: readonly ValueUse[], table: ColourTable):
   return new BadInputError(message, { file: first.example, field: '--colors' });
 }
 
+/**
+ * VOC's colours for the classes: those of their indices or, where the files have others, those of their names. Where there is no class
+ * list, the classes that occur are the list.
+ */
+function chooseVocColours(values: readonly ValueUse[], classes: readonly string[] | undefined, source: string): ColourTable {
+  const isKnown = (table: ColourTable) => values.every(({ value }) => table.indexOf.has(value));
+  const byIndex = vocColours(classes ?? VOC_CLASSES);
+  if (classes === undefined) {
+    const used = new Set(values.map(({ value }) => byIndex.indexOf.get(value)));
+    const own = listClasses(
+      VOC_CLASSES.filter((_, index) => used.has(index)),
+      source,
+    );
+    return isKnown(byIndex) && own !== undefined ? vocColoursOf(own) : byIndex;
+  }
+  const byName = areVocNames(classes) ? vocColoursOf(classes) : byIndex;
+  return !isKnown(byIndex) && isKnown(byName) ? byName : byIndex;
+}
+
 async function colourConverter(files: readonly string[], settings: Settings): Promise<Converter> {
   const { colours, classes } = settings;
-  const table =
-    colours === undefined ? vocColours(classes ?? VOC_CLASSES) : parseColours(await readText(colours, '--colors'), classes, colours);
+  const given = colours === undefined ? undefined : parseColours(await readText(colours, '--colors'), classes, colours);
   const { values } = await tallyFiles(files, true);
+  const table = given ?? chooseVocColours(values, classes, dirname(files[0]));
   const unknown = values.filter(({ value }) => !table.indexOf.has(value));
   if (unknown.length > 0) throw await unknownColours(unknown, table);
   const meanings = values.map(({ value }) => {
     const index = table.indexOf.get(value) ?? IGNORE_INDEX;
     return `${hexOf(value)} is ${index === IGNORE_INDEX ? 'not annotated' : table.classes[index]}`;
   });
+  const isOwn = table.classes !== VOC_CLASSES && given === undefined && classes === undefined;
   return {
     format: 'Colour',
     classes: table.classes,
-    explanation: meanings.join(', '),
+    namesClasses: table.classes !== VOC_CLASSES,
+    explanation: `${meanings.join(', ')}${isOwn ? `; ${OWN_NUMBERS}` : ''}`,
     convert: async (file) => mapPixels(await readMask(file, true), table.indexOf),
   };
 }
@@ -140,6 +178,7 @@ async function valueConverter(files: readonly string[], values: readonly ValueUs
   return {
     format: 'Values',
     classes: names,
+    namesClasses: classes !== undefined,
     explanation: rule.explanation,
     convert: async (file) => mapPixels(await readMask(file), rule.indexOf),
   };
@@ -150,7 +189,7 @@ async function valueConverter(files: readonly string[], values: readonly ValueUs
  * @throws BadInputError for whatever has no meaning in them
  */
 export async function createConverter(format: ImportFormat, files: readonly string[], settings: Settings): Promise<Converter> {
-  if (format === 'Strokes') return strokeConverter(settings);
+  if (format === 'Strokes') return strokeConverter(files, settings);
   if (format === 'Colour' || settings.colours !== undefined) return colourConverter(files, settings);
   const { values, kinds } = await tallyFiles(files, false);
   const colour = kinds.get('Colour');

@@ -1,6 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, parse } from 'node:path';
-import { parseLabels } from '../../trainer-image/data/dataset.ts';
 import { readingError } from '../../trainer-image/data/file-errors.ts';
 import { IMAGE_EXTENSIONS, readImageSize } from '../../trainer-image/data/images.ts';
 import { writeIndexPng } from '../../trainer-image/data/index-png.ts';
@@ -9,6 +8,7 @@ import type { LabelMap } from '../../trainer-image/data/types.ts';
 import { BadInputError } from '../../trainer-image/errors.ts';
 import { IGNORE_INDEX } from '../api/experiment.ts';
 import { createConverter } from './converters.ts';
+import { findLabels, keepLabels, type WrittenLabels } from './labels-file.ts';
 import { listFiles, writeStaged } from './staged-output.ts';
 
 export type ImportFormat = 'Auto' | 'Strokes' | 'Colour' | 'Values';
@@ -22,7 +22,7 @@ export interface ImportOptions {
   readonly format?: ImportFormat;
   /** Folder of the images; annotations are then held against their sizes, and annotations without an image are refused. */
   readonly images?: string;
-  /** Class names, index 0 = background. Left out: labels.txt in the source or beside it, else VOC's 21 for strokes and colours. */
+  /** Class names, index 0 = background. Left out: labels.txt in the source, beside it or in the data folder, else the names that occur. */
   readonly classes?: readonly string[];
   /** Colour masks: file of lines "red green blue name". Left out: VOC's palette. */
   readonly colours?: string;
@@ -45,14 +45,8 @@ export interface ImportSummary {
   readonly annotatedShare: number;
   /** Names without any annotated pixel. */
   readonly unannotated: readonly string[];
-}
-
-async function readClasses(source: string): Promise<readonly string[] | undefined> {
-  for (const file of [join(source, 'labels.txt'), join(source, '..', 'labels.txt')]) {
-    const text = await readFile(file, 'utf8').catch(() => undefined);
-    if (text !== undefined) return parseLabels(text, file);
-  }
-  return undefined;
+  /** Where the names of the classes are kept; undefined where nothing names them. */
+  readonly labels?: WrittenLabels;
 }
 
 /** Finds an annotation's image and its size; undefined where no folder of images is given. */
@@ -130,7 +124,7 @@ export async function importScribbles(options: ImportOptions): Promise<ImportSum
   }
   checkOptions(strokes, options);
   const sizeOf = await createSizeLookup(options.images);
-  const classes = options.classes ?? (await readClasses(source));
+  const classes = options.classes ?? (await findLabels(options));
   const paths = files.map((name) => join(source, name));
   const converter = await createConverter(strokes ? 'Strokes' : format, paths, { ...options, classes });
   const summary = createSummary(converter.classes);
@@ -147,5 +141,6 @@ export async function importScribbles(options: ImportOptions): Promise<ImportSum
       options.onProgress?.(index + 1, paths.length);
     }
   });
-  return { format: converter.format, files: files.length, explanation: converter.explanation, ...summary.result() };
+  const labels = converter.namesClasses ? await keepLabels(options, converter.classes) : undefined;
+  return { format: converter.format, files: files.length, explanation: converter.explanation, ...summary.result(), labels };
 }

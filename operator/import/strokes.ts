@@ -36,6 +36,8 @@ const textOf = (node: Node, names: readonly string[]): string | undefined => {
   return undefined;
 };
 
+const nameOf = (node: Node): string | undefined => textOf(node, CLASS_TAGS)?.trim().replaceAll(/\s+/g, ' ');
+
 function lineOf(xml: string, text: string): string {
   const place = xml.indexOf(text);
   return place < 0 ? '' : `line ${xml.slice(0, place).split('\n').length}: `;
@@ -61,7 +63,7 @@ function readSize(annotation: Node, file: string): StrokeAnnotation['size'] {
 }
 
 function readStroke(node: Node, number: number, xml: string, classes: readonly string[], file: string): Stroke {
-  const name = textOf(node, CLASS_TAGS)?.trim();
+  const name = nameOf(node);
   if (name === undefined || name === '') throw new BadInputError(`stroke ${number} names no class: <tag> is missing`, { file });
   let label: number;
   try {
@@ -92,16 +94,29 @@ export function hasStrokes(xml: string): boolean {
  * @throws BadInputError for broken XML (with its line), unknown classes (with the nearest name), points that are no numbers
  */
 export function parseStrokes(xml: string, classes: readonly string[], file: string): StrokeAnnotation {
+  const { text, annotation, nodes } = parseAnnotation(xml, file);
+  const strokes = nodes.map((node, index) => readStroke(node, index + 1, text, classes, file));
+  return { size: annotation === undefined ? undefined : readSize(annotation, file), strokes };
+}
+
+/** The class names of an annotation's strokes, each as often as it occurs. @throws BadInputError as parseStrokes does */
+export function strokeNames(xml: string, file: string): string[] {
+  return parseAnnotation(xml, file).nodes.flatMap((node) => nameOf(node) ?? []);
+}
+
+/** An annotation, undefined where it is empty, and the elements of its strokes. */
+function parseAnnotation(
+  xml: string,
+  file: string,
+): { readonly text: string; readonly annotation: Node | undefined; readonly nodes: readonly Node[] } {
   const text = xml.replace(/^\uFEFF/, '');
   const valid = XMLValidator.validate(text);
   if (valid !== true) throw new BadInputError(`broken XML in line ${valid.err.line}: ${valid.err.msg}`, { file });
   const root = parser.parse(text) as Node;
   const annotation = root.annotation as Node | string | undefined;
   if (annotation === undefined) throw new BadInputError('has no <annotation>; strokes in the form of ScribbleSup are needed', { file });
-  if (typeof annotation === 'string') return { size: undefined, strokes: [] };
-  const nodes = STROKE_TAGS.flatMap((tag) => (annotation[tag] ?? []) as readonly Node[]);
-  const strokes = nodes.map((node, index) => readStroke(node, index + 1, text, classes, file));
-  return { size: readSize(annotation, file), strokes };
+  if (typeof annotation === 'string') return { text, annotation: undefined, nodes: [] };
+  return { text, annotation, nodes: STROKE_TAGS.flatMap((tag) => (annotation[tag] ?? []) as readonly Node[]) };
 }
 
 /**

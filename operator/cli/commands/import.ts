@@ -4,6 +4,7 @@ import { readingError } from '../../../trainer-image/data/file-errors.ts';
 import { parseLabels } from '../../../trainer-image/data/dataset.ts';
 import { importScribbles, type ImportFormat, type ImportSummary } from '../../import/import-scribbles.ts';
 import { parseValueMap } from '../../import/value-map.ts';
+import { shortPath } from '../command-name.ts';
 import { withProgress } from '../progress/create-reporter.ts';
 import { formatCount, formatPercent } from '../progress/format.ts';
 import { choosePaint, type Paint } from '../style.ts';
@@ -46,7 +47,7 @@ async function readLabels(file: string): Promise<string[]> {
 }
 
 function describeImport(summary: ImportSummary, output: string, paint: Paint): string {
-  const { files, explanation, classes, annotatedShare, unannotated } = summary;
+  const { files, explanation, classes, annotatedShare, unannotated, labels } = summary;
   const used = classes.filter((use) => use.files > 0);
   const rows = used.map((use) => [String(use.index), use.name, String(use.files), String(use.pixels)]);
   const lines = [
@@ -59,5 +60,8 @@ function describeImport(summary: ImportSummary, output: string, paint: Paint): s
     const some = unannotated.slice(0, 5).join(', ');
     lines.push('', `Without any annotation: ${unannotated.length} (${some}${unannotated.length > 5 ? ', …' : ''})`);
   }
+  const file = labels && shortPath(process.cwd(), labels.file);
+  if (labels?.state === 'Written') lines.push('', `Wrote ${file}: ${classes.map(({ index, name }) => `${index} ${name}`).join(', ')}`);
+  if (labels?.state === 'Different') lines.push('', `warning: ${file} names other classes; training reads that file`);
   return `${lines.join('\n')}\n`;
 }

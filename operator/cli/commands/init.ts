@@ -4,7 +4,7 @@ import { FOLDER_NAMES } from '../../api/experiment.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { commandName, quote } from '../command-name.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
-import { inspectFolder, type FolderFindings } from '../init/inspect-folder.ts';
+import { inspectFolder, LABELS, type FolderFindings } from '../init/inspect-folder.ts';
 import { renderExperiment, type ExperimentDraft } from '../init/render-experiment.ts';
 import { fewImagesNote, prepareSplits, type PreparedSplits } from '../init/prepare-splits.ts';
 import { classIndices, describeFindings, findGaps, readableFolder } from '../init/render-findings.ts';
@@ -74,7 +74,7 @@ function draftExperiment(
     },
     hasMasks: masks !== undefined,
     trainImages: splits.trainImages,
-    classes: labels === undefined ? guessed : undefined,
+    classes: labels?.path === LABELS ? undefined : (labels?.names ?? guessed),
     classesAreGuessed: labels === undefined,
     settings: suggestSettings(splits.trainImages, images.medianShortSide),
   };

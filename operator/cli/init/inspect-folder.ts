@@ -23,8 +23,8 @@ export interface FolderFindings {
   readonly masks?: AnnotationFolder;
   readonly train?: SplitList;
   readonly val?: SplitList;
-  /** Class names of labels.txt, index 0 = background. */
-  readonly labels?: readonly string[];
+  /** Class names of a labels.txt, index 0 = background, and where it is. */
+  readonly labels?: { readonly path: string; readonly names: readonly string[] };
 }
 
 /** Usual names, the likeliest first; case, dashes and underscores do not count. */
@@ -32,6 +32,8 @@ const IMAGE_NAMES = ['jpegimages', 'images', 'image', 'imgs', 'img', 'photos', '
 const SPLIT_FOLDERS = ['imagesets', 'splits', 'split', 'lists'];
 const TRAIN_LISTS = ['train.txt', 'train_aug.txt', 'trainaug.txt', 'training.txt'];
 const VAL_LISTS = ['val.txt', 'valid.txt', 'validation.txt', 'test.txt'];
+/** Where training looks for class names, in the data folder; other ones are written into the experiment. */
+export const LABELS = 'labels.txt';
 const SIZES_EXAMINED = 50;
 
 /**
@@ -42,13 +44,16 @@ export async function inspectFolder(root: string): Promise<FolderFindings> {
   const folders = await listFolders(root);
   const named = (name: string) => folders.filter(({ path, files }) => plainName(basename(path)) === name && files.length > 0);
   const imageFolder = IMAGE_NAMES.flatMap(named).at(0) ?? folders.find((folder) => folder.files.some((file) => /\.jpe?g$/i.test(file)));
+  const images = imageFolder && (await inspectImages(root, imageFolder));
+  const { scribbles, masks } = await findAnnotations(root, folders);
   return {
     root,
-    images: imageFolder && (await inspectImages(root, imageFolder)),
-    ...(await findAnnotations(root, folders)),
+    images,
+    scribbles,
+    masks,
     train: await findList(root, folders, TRAIN_LISTS),
     val: await findList(root, folders, VAL_LISTS),
-    labels: await readLabels(join(root, 'labels.txt')),
+    labels: await findLabels(root, folders, [imageFolder, scribbles, masks]),
   };
 }
 
@@ -104,15 +109,18 @@ async function findList(root: string, folders: readonly Folder[], names: readonl
   return undefined;
 }
 
-async function readLabels(file: string): Promise<readonly string[] | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  return parseLabels(text, file);
+/** The labels.txt of the data folder, else one beside the images or annotations, or among them. */
+async function findLabels(
+  root: string,
+  folders: readonly Folder[],
+  used: readonly ({ readonly path: string } | undefined)[],
+): Promise<FolderFindings['labels']> {
+  const paths = used.flatMap((folder) => folder?.path ?? []);
+  const places = ['', ...paths.map((path) => join(path, '..').replace(/^\.$/, '')), ...paths];
+  const place = places.find((path) => folders.find((folder) => folder.path === path)?.files.includes(LABELS));
+  if (place === undefined) return undefined;
+  const path = join(place, LABELS);
+  return { path, names: parseLabels(await readFile(join(root, path), 'utf8'), join(root, path)) };
 }
 
 function median(values: readonly number[]): number {

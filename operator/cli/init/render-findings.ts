@@ -23,7 +23,7 @@ export function describeFindings({ images, scribbles, masks, train, val, labels 
     row('masks', describeAnnotations(masks)),
     row('train', list(train)),
     row('val', list(val)),
-    row('classes', labels === undefined ? 'no labels.txt' : `labels.txt: ${labels.join(', ')}`),
+    row('classes', labels === undefined ? 'no labels.txt' : `${labels.path}: ${labels.names.join(', ')}`),
   ];
 }
 
@@ -58,13 +58,36 @@ export function findGaps(findings: FolderFindings, program: string): Gap[] {
     gaps.push({ problem: 'no scribbles', advice: `draw some into Scribbles/; for a benchmark: ${command}` });
   }
   const highest = Math.max(-1, ...classIndices(scribbles), ...classIndices(masks));
-  if (labels !== undefined && highest >= labels.length) {
+  if (labels !== undefined && highest >= labels.names.length) {
     gaps.push({
-      problem: `class ${highest} occurs, but labels.txt names ${labels.length} classes`,
-      advice: 'add the missing names to labels.txt',
+      problem: `class ${highest} occurs, but ${labels.path} names ${labels.names.length} classes`,
+      advice: `add the missing names to ${labels.path}, or renumber the classes with ${program} import --map`,
     });
   }
-  return gaps;
+  return [...gaps, ...findUnscribbled(findings, program)];
+}
+
+/** Training needs a scribble of every class. Told only where every scribble was looked at. */
+function findUnscribbled({ root, scribbles, masks, labels }: FolderFindings, program: string): Gap[] {
+  if (scribbles === undefined || !scribbles.ready || scribbles.examined < scribbles.files) return [];
+  const used = classIndices(scribbles);
+  const count = labels?.names.length ?? 1 + Math.max(1, ...used, ...classIndices(masks));
+  const absent = Array.from({ length: count }, (_, index) => index).filter((index) => index > 0 && !used.includes(index));
+  if (absent.length === 0) return [];
+  const names = absent.slice(0, 5).map((index) => (labels === undefined ? String(index) : `"${labels.names[index]}"`));
+  const problem = `no scribble shows class ${names.join(', ')}${absent.length > names.length ? `, … (${absent.length} in all)` : ''}`;
+  const folders = [scribbles, ...(masks?.ready === true ? [masks] : [])];
+  const others = classIndices(masks).filter((index) => !used.includes(index));
+  const map = [...used.map((index, place) => `${index}=${place}`), ...others.map((index) => `${index}=${IGNORE_INDEX}`)];
+  const command = ({ path }: AnnotationFolder) =>
+    `${program} import ${quote(join(root, path))} --output ${quote(join(root, convertedFolder(path)))} --map ${[...map, `${IGNORE_INDEX}=${IGNORE_INDEX}`].join(',')}`;
+  // What is converted already was numbered by a rule that can be given again.
+  const canRenumber = used.some((index) => index > 0) && folders.every(({ origin }) => origin === undefined);
+  const renumber = canRenumber
+    ? `renumber the others: ${folders.map(command).join(' && ')}`
+    : `renumber the others with ${program} import --map`;
+  const listed = labels === undefined ? '' : `take it off ${labels.path} and `;
+  return [{ problem, advice: `scribble it, or ${listed}${renumber}` }];
 }
 
 /** The import that a folder needs: it holds no index PNGs, or more files have come to those that were converted. */

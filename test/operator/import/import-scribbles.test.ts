@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { VOC_CLASSES } from '../../../operator/import/class-names.ts';
 import { importScribbles } from '../../../operator/import/import-scribbles.ts';
 import { parseValueMap } from '../../../operator/import/value-map.ts';
 import { encodeIndexPng, readIndexPng, VOC_PALETTE } from '../../../trainer-image/data/index-png.ts';
@@ -24,12 +25,69 @@ test('XML strokes become index PNGs, with a summary', () =>
       onProgress: (count, total) => done.push(`${count}/${total}`),
     });
     const map = await readIndexPng(join(folder, 'out', 'a.png'));
-    assert.equal([map.width, map.height, map.data[8], map.data[0]], [6, 4, 8, 255]);
-    assert.equal([summary.format, summary.files, summary.classes.length], ['Strokes', 2, 21]);
-    assert.equal(summary.classes[8], { index: 8, name: 'cat', files: 1, pixels: 1 });
+    assert.equal([map.width, map.height, map.data[8], map.data[0]], [6, 4, 1, 255]);
+    assert.equal([summary.format, summary.files, summary.classes.length], ['Strokes', 2, 2]);
+    assert.equal(summary.classes[1], { index: 1, name: 'cat', files: 1, pixels: 1 });
     assert.is(summary.annotatedShare, 2 / 48);
     assert.equal(done, ['1/2', '2/2']);
     assert.equal((await readdir(join(folder, 'out'))).sort(), ['a.png', 'b.png']);
+  }));
+
+const own: [why: string, tags: string[], classes: string[]][] = [
+  [
+    'VOC’s classes keep VOC’s order, names and no gaps',
+    ['tv', 'horse', 'background', 'plane'],
+    ['background', 'aeroplane', 'horse', 'tvmonitor'],
+  ],
+  ['the background is there where it does not occur', ['cat'], ['background', 'cat']],
+  ['other classes come by the alphabet, as they are written', ['owl', 'plant', 'Fox', 'FOX'], ['background', 'FOX', 'owl', 'plant']],
+  ['a short name beside the long one is the same class', ['owl', 'tv', 'tvmonitor', 'bg'], ['background', 'owl', 'tvmonitor']],
+];
+for (const [why, tags, classes] of own) {
+  test(`tags are the classes: ${why}`, () =>
+    withFolder(Object.fromEntries(tags.map((tag, index) => [`xml/${index}.xml`, xml(tag)])), async (folder) => {
+      const summary = await importScribbles({ source: join(folder, 'xml'), output: join(folder, 'out') });
+      assert.equal(
+        summary.classes.map(({ name }) => name),
+        classes,
+      );
+      assert.equal(summary.labels, { file: join(folder, 'labels.txt'), state: 'Written' });
+      const text = classes.map((name, index) => `${index} ${name}\n`).join('');
+      assert.is(await readFile(join(folder, 'labels.txt'), 'utf8'), text);
+    }));
+}
+
+const places: [why: string, output: string, images: string | undefined, labels: string][] = [
+  ['beside the output', 'data/out', undefined, 'data/labels.txt'],
+  ['beside images and output', 'data/out', 'data/images', 'data/labels.txt'],
+  ['among the images, where these are the data folder', 'data/out', 'data', 'data/labels.txt'],
+  ['beside the images, where the output lies deeper', 'data/annotations/out', 'data/images', 'data/labels.txt'],
+  ['beside the output, where the images are elsewhere', 'data/annotations/out', 'pictures/images', 'data/annotations/labels.txt'],
+];
+for (const [why, output, images, labels] of places) {
+  test(`class names are kept ${why}`, () =>
+    withFolder(
+      { 'xml/a.xml': xml('owl'), 'data/a.png': image, 'data/images/a.png': image, 'pictures/images/a.png': image },
+      async (folder) => {
+        const options = { source: join(folder, 'xml'), output: join(folder, output) };
+        const summary = await importScribbles({ ...options, images: images === undefined ? undefined : join(folder, images) });
+        assert.is(summary.labels?.file, join(folder, labels));
+      },
+    ));
+}
+
+test('class names that are there stay, and other ones are told', () =>
+  withFolder({ 'xml/a.xml': xml('cat'), 'labels.txt': '0 background\n1 dog\n' }, async (folder) => {
+    const options = { source: join(folder, 'xml'), output: join(folder, 'out'), classes: ['background', 'cat'] };
+    assert.is((await importScribbles(options)).labels?.state, 'Different');
+    assert.is(await readFile(join(folder, 'labels.txt'), 'utf8'), '0 background\n1 dog\n');
+  }));
+
+test('masks whose classes nobody names leave no names behind', () =>
+  withFolder({ 'masks/a.png': png(3, [0, 1, 255], 1) }, async (folder) => {
+    const summary = await importScribbles({ source: join(folder, 'masks'), output: join(folder, 'out') });
+    assert.is(summary.labels, undefined);
+    assert.equal((await readdir(folder)).sort(), ['masks', 'out']);
   }));
 
 test('labels.txt beside the folder gives the classes', () =>
@@ -44,10 +102,26 @@ test('labels.txt beside the folder gives the classes', () =>
 test('colour masks are read with VOC’s palette', () =>
   withFolder({ 'masks/a.png': rgb([0, 0, 0], [64, 0, 0], [224, 224, 192]) }, async (folder) => {
     const summary = await importScribbles({ source: join(folder, 'masks'), output: join(folder, 'out') });
-    assert.equal(await read(join(folder, 'out', 'a.png')), [0, 8, 255]);
+    assert.equal(await read(join(folder, 'out', 'a.png')), [0, 1, 255]);
     assert.is(summary.format, 'Colour');
     assert.match(summary.explanation, '#400000 is cat');
+    assert.is(await readFile(join(folder, 'labels.txt'), 'utf8'), '0 background\n1 cat\n');
   }));
+
+test('a class list is met by VOC’s colours of its indices, or of its names where the files have these', () =>
+  withFolder(
+    { 'a/a.png': rgb([0, 0, 0], [128, 0, 0]), 'b/a.png': rgb([64, 0, 128], [64, 0, 0]), 'labels.txt': '0 background\n1 cat\n2 dog\n' },
+    async (folder) => {
+      const wants: [source: string, labels: number[]][] = [
+        ['a', [0, 1]],
+        ['b', [2, 1]],
+      ];
+      for (const [source, labels] of wants) {
+        await importScribbles({ source: join(folder, source), output: join(folder, `${source}-out`) });
+        assert.equal(await read(join(folder, `${source}-out`, 'a.png')), labels);
+      }
+    },
+  ));
 
 test('colour masks are read with a colours file; transparent pixels are not annotated', () =>
   withFolder(
@@ -66,7 +140,7 @@ test('any index map survives the way through VOC’s colours', () =>
   fc.assert(
     fc.asyncProperty(fc.array(fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constant(255)), { minLength: 1, maxLength: 30 }), (values) =>
       withFolder({ 'masks/a.png': rgb(...values.map((value) => [...VOC_PALETTE[value]] as [number, number, number])) }, async (folder) => {
-        await importScribbles({ source: join(folder, 'masks'), output: join(folder, 'out'), format: 'Colour' });
+        await importScribbles({ source: join(folder, 'masks'), output: join(folder, 'out'), format: 'Colour', classes: VOC_CLASSES });
         assert.equal(await read(join(folder, 'out', 'a.png')), values);
       }),
     ),
@@ -105,7 +179,17 @@ const refusals: Record<string, Refusal> = {
       /2 colours stand for no class; the most frequent is #010203, first at pixel \(1, 0\).*\n {2}#010203 {2}3 pixels in 2 files, e\.g\. a\.png\n {2}#09090a {2}1 pixels in 1 file/,
     file: 'in/a.png',
   },
-  'an unknown class': { files: { 'in/a.xml': xml('hosre') }, message: /did you mean "horse"/, file: 'in/a.xml' },
+  'a slip in the name of a class': {
+    files: { 'in/a.xml': xml('hosre'), 'in/b.xml': xml('horse') },
+    message: /did you mean "horse"/,
+    file: 'in/a.xml',
+  },
+  'a class that the list lacks': {
+    files: { 'in/a.xml': xml('owl') },
+    options: () => ({ classes: ['background', 'cat'] }),
+    message: /unknown class "owl"/,
+    file: 'in/a.xml',
+  },
   'a point outside': { files: { 'in/a.xml': xml('cat', 9) }, message: /outside the image of 6×4/, file: 'in/a.xml' },
   'a size that differs from the image’s': {
     files: { 'in/a.xml': xml('cat', 2, 7), 'images/a.png': image },
