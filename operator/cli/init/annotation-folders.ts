@@ -39,6 +39,33 @@ export const plainName = (name: string) => name.toLowerCase().replace(/[^a-z0-9]
 const isAnnotation = (file: string) => /\.(png|xml)$/i.test(file);
 const idsOf = (folder: Folder) => new Set(folder.files.filter(isAnnotation).map((file) => parse(file).name));
 
+/** Names of annotations that no image has, in order. */
+export function unmatched({ ids }: AnnotationFolder, images: readonly string[]): string[] {
+  const known = new Set(images);
+  return [...ids].filter((id) => !known.has(id)).sort();
+}
+
+/** The file of an annotation. */
+export const fileName = ({ format }: AnnotationFolder, id: string): string => `${id}.${format === 'Strokes' ? 'xml' : 'png'}`;
+
+/** Folders of other names that hold PNGs or strokes for at least half of their files' names. */
+export async function findUnrecognised(
+  root: string,
+  folders: readonly Folder[],
+  images: readonly string[],
+  used: ReadonlySet<string>,
+): Promise<{ readonly path: string; readonly files: number }[]> {
+  const known = new Set(images);
+  const found: { path: string; files: number }[] = [];
+  for (const folder of folders) {
+    const ids = [...idsOf(folder)];
+    const files = ids.filter((id) => known.has(id)).length;
+    if (used.has(folder.path) || files === 0 || 2 * files < ids.length) continue;
+    if (folder.files.some((file) => /\.png$/i.test(file)) || (await holdsStrokes(root, folder))) found.push({ path: folder.path, files });
+  }
+  return found;
+}
+
 /** Finds scribbles and masks under their usual names, and what they were converted into. */
 export async function findAnnotations(
   root: string,
@@ -84,9 +111,13 @@ async function inspectConverted(root: string, folder: Folder, folders: readonly 
 /** Whether annotations are scribbles: little is annotated, or XML files hold strokes. */
 async function isScribbled(root: string, annotations: AnnotationFolder, folders: readonly Folder[]): Promise<boolean> {
   if (annotations.format !== 'Strokes') return annotations.isSparse;
-  const files = folders.find(({ path }) => path === annotations.path)?.files.filter((file) => /\.xml$/i.test(file)) ?? [];
-  for (const file of files.slice(0, XML_EXAMINED)) {
-    if (hasStrokes(await readFile(join(root, annotations.path, file), 'utf8'))) return true;
+  const folder = folders.find(({ path }) => path === annotations.path);
+  return folder !== undefined && holdsStrokes(root, folder);
+}
+
+async function holdsStrokes(root: string, { path, files }: Folder): Promise<boolean> {
+  for (const file of files.filter((name) => /\.xml$/i.test(name)).slice(0, XML_EXAMINED)) {
+    if (hasStrokes(await readFile(join(root, path, file), 'utf8'))) return true;
   }
   return false;
 }

@@ -3,7 +3,7 @@ import { basename, join, parse } from 'node:path';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { parseLabels } from '../../../trainer-image/data/dataset.ts';
 import { IMAGE_EXTENSIONS, readImageSize } from '../../../trainer-image/data/images.ts';
-import { findAnnotations, plainName, type AnnotationFolder, type Folder } from './annotation-folders.ts';
+import { findAnnotations, findUnrecognised, plainName, type AnnotationFolder, type Folder } from './annotation-folders.ts';
 
 export interface SplitList {
   readonly path: string;
@@ -15,12 +15,16 @@ export interface FolderFindings {
   readonly root: string;
   readonly images?: {
     readonly path: string;
+    readonly files: readonly string[];
+    /** The files' names without extension. */
     readonly ids: readonly string[];
     readonly medianShortSide: number;
     readonly medianLongSide: number;
   };
   readonly scribbles?: AnnotationFolder;
   readonly masks?: AnnotationFolder;
+  /** Where one of the two is missing: folders of unusual names that may be it, with the files that are named like images. */
+  readonly unrecognised: readonly { readonly path: string; readonly files: number }[];
   readonly train?: SplitList;
   readonly val?: SplitList;
   /** Class names of a labels.txt, index 0 = background, and where it is. */
@@ -28,7 +32,7 @@ export interface FolderFindings {
 }
 
 /** Usual names, the likeliest first; case, dashes and underscores do not count. */
-const IMAGE_NAMES = ['jpegimages', 'images', 'image', 'imgs', 'img', 'photos', 'pictures', 'leftimg8bit', 'rgb'];
+export const IMAGE_NAMES = ['jpegimages', 'images', 'image', 'imgs', 'img', 'photos', 'pictures', 'leftimg8bit', 'rgb'];
 const SPLIT_FOLDERS = ['imagesets', 'splits', 'split', 'lists'];
 const TRAIN_LISTS = ['train.txt', 'train_aug.txt', 'trainaug.txt', 'training.txt'];
 const VAL_LISTS = ['val.txt', 'valid.txt', 'validation.txt', 'test.txt'];
@@ -46,11 +50,14 @@ export async function inspectFolder(root: string): Promise<FolderFindings> {
   const imageFolder = IMAGE_NAMES.flatMap(named).at(0) ?? folders.find((folder) => folder.files.some((file) => /\.jpe?g$/i.test(file)));
   const images = imageFolder && (await inspectImages(root, imageFolder));
   const { scribbles, masks } = await findAnnotations(root, folders);
+  const isMissing = scribbles === undefined || masks === undefined;
+  const used = new Set([imageFolder, scribbles, masks, scribbles?.origin, masks?.origin].flatMap((folder) => folder?.path ?? []));
   return {
     root,
     images,
     scribbles,
     masks,
+    unrecognised: isMissing && images !== undefined ? await findUnrecognised(root, folders, images.ids, used) : [],
     train: await findList(root, folders, TRAIN_LISTS),
     val: await findList(root, folders, VAL_LISTS),
     labels: await findLabels(root, folders, [imageFolder, scribbles, masks]),
@@ -88,6 +95,7 @@ async function inspectImages(root: string, folder: Folder): Promise<FolderFindin
   const sizes = await Promise.all(chosen.map((file) => readImageSize(join(root, folder.path, file))));
   return {
     path: folder.path === '' ? '.' : folder.path,
+    files,
     ids: files.map((file) => parse(file).name),
     medianShortSide: median(sizes.map(({ width, height }) => Math.min(width, height))),
     medianLongSide: median(sizes.map(({ width, height }) => Math.max(width, height))),

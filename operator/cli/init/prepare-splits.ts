@@ -5,7 +5,7 @@ import { FOLDER_NAMES } from '../../api/experiment.ts';
 import { formatCount } from '../progress/format.ts';
 import { writeTextFile } from '../write-text-file.ts';
 import type { FolderFindings } from './inspect-folder.ts';
-import type { Gap } from './render-findings.ts';
+import type { Gap } from './find-gaps.ts';
 import { makeSplits, type Splits } from './splits.ts';
 
 const NEW_LISTS = { train: FOLDER_NAMES.trainSplit, val: FOLDER_NAMES.valSplit };

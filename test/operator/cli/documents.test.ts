@@ -4,6 +4,8 @@ import * as assert from 'uvu/assert';
 import { EXIT } from '../../../operator/api/stage-contract.ts';
 import { parseExperiment } from '../../../operator/api/parse.ts';
 import { EXIT_CODES, exitCodeDocument, exitCodeHelp } from '../../../operator/cli/exit-codes.ts';
+import { ANNOTATION_NAMES } from '../../../operator/cli/init/annotation-folders.ts';
+import { IMAGE_NAMES } from '../../../operator/cli/init/inspect-folder.ts';
 import { buildProgram } from '../../../operator/cli/program.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
@@ -23,6 +25,11 @@ test('docs/cli.md names every command and option', () => {
     assert.match(guide, `cdsp ${command.name()}`);
     for (const { long } of command.options) assert.match(guide, long ?? '', `${command.name()} ${long}`);
   }
+});
+
+test('docs/data.md names every folder name that init looks for', () => {
+  const guide = read('docs/data.md');
+  for (const name of [IMAGE_NAMES, ...Object.values(ANNOTATION_NAMES)].flat()) assert.match(guide, new RegExp(`\\b${name}\\b`), name);
 });
 
 test('every example is valid, commented and named like its file', () => {

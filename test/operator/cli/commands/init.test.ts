@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -174,6 +174,37 @@ test('strokes in a folder of annotations are scribbles before and after their im
     const last = await runCli(['init', 'data', '--force'], { cwd: folder });
     assert.is(last.code, 0, last.stdout);
     assert.match(last.stdout, /scribbles +Annotations-index\/, 10 files/);
+  }));
+
+test('scribbles that are named like no image are missing ones, and the names are told', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'));
+    rmSync(join(folder, 'data/SegmentationClass'), { recursive: true });
+    const scribbles = join(folder, 'data/Scribbles');
+    for (const file of readdirSync(scribbles)) renameSync(join(scribbles, file), join(scribbles, file.replace('.png', '_scribble.png')));
+    const { code, stdout } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 65, stdout);
+    const problem = '10 scribbles in Scribbles, none named like an image, for example image-0_scribble.png beside image-0.jpg';
+    assert.match(stdout, `Missing:\n  - ${problem}\n    name each like its image, such as image-0.png\n`);
+
+    renameSync(join(scribbles, 'image-3_scribble.png'), join(scribbles, 'image-3.png'));
+    const some = await runCli(['init', 'data', '--force'], { cwd: folder });
+    assert.is(some.code, 0, some.stdout);
+    assert.match(some.stdout, /scribbles +Scribbles\/, 10 files: .*; 9 of them named like no image, such as image-0_scribble\.png\n/);
+  }));
+
+test('a folder of another name that may hold the scribbles is named, with the setting and the names that are looked for', () =>
+  withFolder(async (folder) => {
+    await writeVocFolder(join(folder, 'data'), { scribbles: 'scrib' });
+    writeFiles(folder, { ...lists, 'data/icons/x.png': indexPng([1], 255), 'data/labels.txt': LABELS });
+    const { code, stdout } = await runCli(['init', 'data'], { cwd: folder });
+    assert.is(code, 65, stdout);
+    assert.match(stdout, /\n {2}other +scrib\/, 10 files named like the images\n/);
+    assert.match(
+      stdout,
+      /- no scribbles\n +if scrib holds them, set spec\.dataset\.folder\.scribbles: scrib .*\(recognised: scribbles, .*\), or draw some/,
+    );
+    assert.not.match(stdout, /icons/);
   }));
 
 test('masks without scribbles are answered with synth', () =>
