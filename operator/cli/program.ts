@@ -107,7 +107,11 @@ export function buildProgram(context: CommandContext): Command {
     .requiredOption('-o, --output <folder>', 'folder of the scribbles')
     .option('--seed <number>', 'seed of the strokes', wholeNumber, 0)
     .option('--width <pixels>', 'width of the strokes (default: 3)', positiveNumber)
-    .option('--coverage <share>', 'share of an image that strokes cover at most (default: 0.03)', positiveNumber)
+    .option(
+      '--coverage <share>',
+      'share of an image that strokes are shortened to, down to a few widths each (default: 0.03)',
+      positiveNumber,
+    )
     .option('--overwrite', 'replace files in the output folder', false)
     .option('--json', 'progress and result as JSON lines on standard output')
     .action(async (masks: string, options: SynthCommandOptions) => {

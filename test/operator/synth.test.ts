@@ -22,6 +22,16 @@ test('every mask gets a scribble of its name, which its seed and name determine'
     assert.equal(reports, ['1/2', '2/2']);
   }));
 
+test('strokes that cannot be shortened to the coverage are counted', () =>
+  withFolder({ 'masks/a.png': encodeIndexPng(mask), 'masks/b.png': encodeIndexPng(mask) }, async (folder) => {
+    const draw = (width: number, coverage: number) =>
+      synthScribbles({ masks: join(folder, 'masks'), output: join(folder, 'out'), seed: 0, width, coverage, overwrite: true });
+    assert.is((await draw(1, 0.05)).filesAbove, 0);
+    const { filesAbove, highestShare } = await draw(6, 0.05);
+    assert.is(filesAbove, 2);
+    assert.ok(highestShare > 0.05 && highestShare < 0.5);
+  }));
+
 const refusals: [string, object, RegExp][] = [
   ['a width of 0', { width: 0 }, /above 0/],
   ['a coverage above 1', { coverage: 1.5 }, /at most 1/],

@@ -15,11 +15,16 @@ export interface SynthCommandOptions {
 /** Draws scribbles from every index PNG of a folder. */
 export async function synthCommand(masks: string, options: SynthCommandOptions): Promise<void> {
   const { json = false, ...settings } = options;
-  const { files, annotatedShare } = await withProgress({ name: 'synth', label: 'drawing', json }, (onProgress) =>
+  const summary = await withProgress({ name: 'synth', label: 'drawing', json }, (onProgress) =>
     synthScribbles({ masks, ...settings, onProgress }),
   );
+  const { files, annotatedShare, coverage, filesAbove, highestShare } = summary;
+  if (filesAbove > 0 && !json) {
+    const what = `${filesAbove} of ${formatCount(files, 'scribble')} cover more than ${formatPercent(coverage)} % of the image, up to ${formatPercent(highestShare)} %`;
+    process.stderr.write(`warning: ${what}: no stroke is shortened below a few widths; a smaller --width covers less\n`);
+  }
   const text = json
-    ? JSON.stringify({ type: 'synth', output: resolve(settings.output), files, annotatedShare })
+    ? JSON.stringify({ type: 'synth', output: resolve(settings.output), ...summary })
     : `${formatCount(files, 'scribble')} in ${settings.output}, ${formatPercent(annotatedShare)} % of the pixels annotated`;
   process.stdout.write(`${text}\n`);
 }

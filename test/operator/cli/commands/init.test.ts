@@ -218,6 +218,8 @@ test('masks without scribbles are answered with synth', () =>
     const drawn = await runCli(['synth', 'data/SegmentationClass', '--output', output], { cwd: folder });
     assert.is(drawn.code, 0, drawn.stderr);
     assert.match(drawn.stdout, /^10 scribbles in data\/Scribbles, /);
+    const wide = await runCli(['synth', 'data/SegmentationClass', '--output', 'wide', '--width', '9'], { cwd: folder });
+    assert.match(wide.stderr, /warning: 10 of 10 scribbles cover more than 3\.0 % of the image, up to \d+\.\d %: .*--width/);
     const again = await runCli(['init', 'data', '--force'], { cwd: folder });
     assert.is(again.code, 0, again.stdout);
   }));
