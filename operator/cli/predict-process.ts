@@ -1,7 +1,7 @@
-import type { PredictOptions } from '../../trainer-image/stages/predict.ts';
 import { BadInputError, UnavailableError } from '../../trainer-image/errors.ts';
 import { outputError } from '../../trainer-image/file-system-error.ts';
 import { TENSORFLOW_WARNING } from '../../trainer-image/tensorflow-package.ts';
+import type { Predictions, PredictOptions } from '../predict.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 
 /**
@@ -10,7 +10,7 @@ import { EXIT_CODES } from './exit-codes.ts';
  */
 export type PredictMessage =
   | { readonly type: 'progress'; readonly done: number; readonly total: number }
-  | { readonly type: 'result'; readonly images: number; readonly classes: readonly string[]; readonly warning?: string }
+  | { readonly type: 'result'; readonly predictions: Predictions; readonly warning?: string }
   | { readonly type: 'error'; readonly message: string; readonly exitCode: number; readonly file?: string; readonly field?: string };
 
 export type PredictRequest = Omit<PredictOptions, 'onProgress'>;
@@ -24,9 +24,8 @@ async function answer(request: PredictRequest): Promise<PredictMessage> {
   const onProgress = (done: number, total: number) => void process.send?.({ type: 'progress', done, total } satisfies PredictMessage);
   try {
     // Loaded here: it fails where TensorFlow is not set up, which has to be told as well.
-    const { predictFolder } = await import('../../trainer-image/stages/predict.ts');
-    const { images, classes } = await predictFolder({ ...request, onProgress });
-    return { type: 'result', images, classes, warning };
+    const { predictImages } = await import('../predict.ts');
+    return { type: 'result', predictions: await predictImages({ ...request, onProgress }), warning };
   } catch (thrown) {
     const error = outputError(thrown, request.output);
     const { message } = error as Error;

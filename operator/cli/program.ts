@@ -122,17 +122,18 @@ export function buildProgram(context: CommandContext): Command {
   program
     .command('predict')
     .summary('segment images with a trained model')
-    .description('Writes a palette PNG for every image of a folder, and overlays if wanted.')
+    .description('Writes a palette PNG for an image or every image of a folder, and overlays if wanted.')
     .argument('<model>', 'folder of a segment stage, or its weights.safetensors')
-    .argument('<images>', 'folder of images')
+    .argument('<images>', 'folder of images, or one image')
     .requiredOption('-o, --output <folder>', 'folder of the predictions')
     .option('--overlay', 'also write the prediction over the image', false)
     .option('--scales <list>', 'image scales to average over, e.g. 0.75,1,1.25', scaleList, [1])
     .option('--flips', 'also average over horizontal flips', false)
+    .option('--overwrite', 'replace files in the output folder', false)
     .option('--json', 'progress and result as JSON lines on standard output')
     .action(async (model: string, images: string, options: PredictCommandOptions) => {
       const { predictCommand } = await import('./commands/predict.ts');
-      await predictCommand(model, images, options);
+      context.setExitCode(await predictCommand(model, images, options));
     });
 
   return program;

@@ -55,7 +55,13 @@ test('each image gets a palette PNG of its size and an overlay, as the network h
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
-  assert.equal(events.at(-1), { type: 'predictions', output: join(root, 'out/deep'), images: 2, classes: [...MODEL.classes] });
+  assert.equal(events.at(-1), {
+    type: 'predictions',
+    output: join(root, 'out/deep'),
+    images: 2,
+    unreadable: [],
+    classes: [...MODEL.classes],
+  });
   assert.equal(readdirSync(join(root, 'out/deep')).sort(), ['a-overlay.png', 'a.png', 'b-overlay.png', 'b.png']);
   const settings = { scales: [1, 0.5], flips: false, normalisation: normalisationOf(MODEL.backbone) };
   for (const file of ['a.png', 'b.jpg']) {
@@ -75,6 +81,36 @@ test('the weights file itself names the model, too', async () => {
   assert.is(code, 0, stderr);
   assert.is(stdout, '1 prediction in weights-out\n');
   assert.equal(readdirSync(join(root, 'weights-out')), ['a.png']);
+});
+
+test('one image alone is segmented; what is there is replaced only when asked', async () => {
+  const images = await makeImages('alone', { 'a.jpg': [32, 32], 'b.jpg': [32, 32] });
+  const predict = (...args: string[]) => runCli(['predict', 'model', join(images, 'a.jpg'), '-o', 'alone-out', ...args], { cwd: root });
+  const first = await predict();
+  assert.is(first.code, 0, first.stderr);
+  assert.equal(readdirSync(join(root, 'alone-out')), ['a.png']);
+  const written = join(root, 'alone-out', 'a.png');
+  writeFileSync(written, 'mine');
+  const second = await predict();
+  assert.is(second.code, 65);
+  assert.match(second.stderr, /error: .*alone-out.a\.png: --output: exists already; .*--overwrite\n$/);
+  assert.is(readFileSync(written, 'utf8'), 'mine');
+  assert.is((await predict('--overwrite')).code, 0);
+  assert.is((await readIndexPng(written)).width, 32);
+});
+
+test('images that cannot be read are named at the end; the others are segmented', async () => {
+  const images = await makeImages('some', { 'a.png': [32, 32], 'd.png': [32, 32] });
+  const damaged = readFileSync(join(root, images, 'a.png')).subarray(0, 60);
+  for (const name of ['b.jpg', 'c.png']) writeFileSync(join(root, images, name), damaged);
+  const { code, stdout, stderr } = await runCli(['predict', 'model', images, '-o', 'some-out'], { cwd: root });
+  assert.is(code, 65, stderr);
+  assert.is(stdout, '2 predictions in some-out\n');
+  assert.match(stderr, /error: .*b\.jpg: not a readable image.*\nerror: .*c\.png: not a readable image.*\n2 images could not be read\n$/);
+  assert.equal(readdirSync(join(root, 'some-out')).sort(), ['a.png', 'd.png']);
+  const asJson = await runCli(['predict', 'model', images, '-o', 'some-out', '--overwrite', '--json'], { cwd: root });
+  const { unreadable } = JSON.parse(asJson.stdout.trimEnd().split('\n').at(-1) ?? '') as { unreadable: { file: string }[] };
+  assert.equal([asJson.code, unreadable.map(({ file }) => file)], [65, ['b.jpg', 'c.png'].map((name) => join(root, images, name))]);
 });
 
 interface Refusal {
@@ -105,11 +141,17 @@ const refusals: Refusal[] = [
     stderr: /error: .*a-overlay\.png and a\.png would both give a-overlay\.png/,
   },
   {
-    why: 'a damaged image, by name',
+    why: 'a file that is no image',
     images: { 'a.png': [32, 32] },
-    prepare: (folder) => writeFileSync(join(folder, 'b.jpg'), readFileSync(join(folder, 'a.png')).subarray(0, 60)),
-    args: (images) => [images, '-o', `${images}-out`],
-    stderr: /error: .*b\.jpg: not a readable image, damaged or incomplete/,
+    prepare: (folder) => writeFileSync(join(folder, 'notes.txt'), ''),
+    args: (images) => [join(images, 'notes.txt'), '-o', `${images}-out`],
+    stderr: /error: .*notes\.txt: neither a folder nor an image \(\.jpg, /,
+  },
+  {
+    why: 'the folder of the one image as output',
+    images: { 'a.png': [32, 32] },
+    args: (images) => [join(images, 'a.png'), '-o', images, '--overwrite'],
+    stderr: /the predictions would overwrite the images/,
   },
   {
     why: 'a file in place of the output folder',
