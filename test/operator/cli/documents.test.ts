@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,6 +31,17 @@ test('docs/cli.md names every command and option', () => {
 test('docs/data.md names every folder name that init looks for', () => {
   const guide = read('docs/data.md');
   for (const name of [IMAGE_NAMES, ...Object.values(ANNOTATION_NAMES)].flat()) assert.match(guide, new RegExp(`\\b${name}\\b`), name);
+});
+
+test('the licence is the one that package.json names, word for word, and NOTICE names what comes from elsewhere', () => {
+  // apache.org/licenses/LICENSE-2.0.txt
+  const sha256 = 'cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30';
+  assert.is(createHash('sha256').update(read('LICENSE')).digest('hex'), sha256);
+  const { license, dependencies } = JSON.parse(read('package.json')) as { license: string; dependencies: Record<string, string> };
+  assert.is(license, 'Apache-2.0');
+  const [, weights] = /WEIGHTS_PACKAGE = '(.*)'/.exec(read('scripts/bootstrap.mjs')) ?? [];
+  const drawings = Object.keys(dependencies).filter((name) => name.startsWith('@iconify-json/'));
+  for (const name of [weights, ...drawings]) assert.match(read('NOTICE'), `package ${name})`);
 });
 
 test('every example is valid, commented and named like its file', () => {
