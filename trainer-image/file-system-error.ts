@@ -50,10 +50,10 @@ export function whileWriting<Result>(file: string, write: () => Result): Result 
   }
 }
 
-/** Makes a folder with its parents. @throws BadInputError where a person has to mend something; see fileSystemError for `field` */
-export function makeFolder(folder: string, field: string | null = STORAGE_FIELD): void {
+/** Makes a folder with its parents. @returns the first that was not there, if any @throws BadInputError where a person has to mend something; see fileSystemError for `field` */
+export function makeFolder(folder: string, field: string | null = STORAGE_FIELD): string | undefined {
   try {
-    mkdirSync(folder, { recursive: true });
+    return mkdirSync(folder, { recursive: true });
   } catch (error) {
     throw fileSystemError(whyNotMade(folder, error), folder, field) ?? error;
   }

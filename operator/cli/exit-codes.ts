@@ -16,7 +16,10 @@ export const EXIT_CODES = {
 const MEANINGS: Record<keyof typeof EXIT_CODES, [summary: string, advice: string]> = {
   success: ['complete', 'The command did what was asked.'],
   failure: ['unforeseen failure', 'Starting the same command again resumes; with `CDSP_DEBUG=1` the message has its stack trace.'],
-  usage: ['bad command line', 'An unknown command or option, or a missing argument; `cdsp help COMMAND` shows what there is.'],
+  usage: [
+    'bad command line',
+    'An unknown command or option, a missing argument, or a value that an option does not take; `cdsp help COMMAND` shows what there is.',
+  ],
   badInput: [
     'bad input',
     'An experiment, image, scribble, mask or weights file that has to be mended; the message names file and field. Never tried again by itself.',

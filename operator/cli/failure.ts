@@ -1,17 +1,9 @@
+import { READING_ADVICE } from '../../trainer-image/data/file-errors.ts';
 import { BadInputError, UnavailableError } from '../../trainer-image/errors.ts';
 import { fileSystemError } from '../../trainer-image/file-system-error.ts';
 import { ExperimentError, formatFinding } from '../api/findings.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { printable } from './progress/format.ts';
-
-/** Of errors that come as the system made them nobody knows whether they were met in reading or writing. */
-const SYSTEM_ADVICE: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder; check the path',
-  EISDIR: 'this is a folder; name a file',
-  ENOTDIR: 'a part of the path is a file, not a folder; check the path',
-  EACCES: 'no permission; change the permissions or name another one',
-  EPERM: 'no permission; change the permissions or name another one',
-};
 
 /** What is printed for an error, and the code to exit with. `debug` appends the stack trace. */
 export function describeFailure(error: unknown, debug: boolean): { text: string; exitCode: number } {
@@ -34,7 +26,8 @@ function explain(error: unknown): { messages: string[]; exitCode: number } {
   }
   if (error instanceof Error) {
     const { code, path } = error as NodeJS.ErrnoException;
-    const advice = code === undefined ? undefined : SYSTEM_ADVICE[code];
+    // Of errors that come as the system made them nobody knows whether they were met in reading or writing.
+    const advice = code === undefined ? undefined : READING_ADVICE[code];
     if (advice !== undefined) return { messages: [joinParts(path, advice)], exitCode: EXIT_CODES.badInput };
     const writing = fileSystemError(error, undefined, null);
     if (writing !== undefined) return explain(writing);

@@ -49,7 +49,9 @@ export function buildProgram(context: CommandContext): Command {
   program
     .command('plan')
     .summary('show what would run and why')
-    .description('Shows each stage with its key and whether it would run, resume or be reused. Changes nothing.')
+    .description(
+      'Shows each stage with its key and whether it would run, resume or be reused. Starts nothing; it keeps digests of the data for the next plan.',
+    )
     .argument('<file>', 'experiment YAML')
     .option('--storage <folder>', 'where artifacts are kept')
     .option('--verify', 'compare what complete stages hold with their manifests, byte for byte', false)
@@ -107,11 +109,7 @@ export function buildProgram(context: CommandContext): Command {
     .requiredOption('-o, --output <folder>', 'folder of the scribbles')
     .option('--seed <number>', 'seed of the strokes', wholeNumber, 0)
     .option('--width <pixels>', 'width of the strokes (default: 3)', positiveNumber)
-    .option(
-      '--coverage <share>',
-      'share of an image that strokes are shortened to, down to a few widths each (default: 0.03)',
-      positiveNumber,
-    )
+    .option('--coverage <share>', 'share of an image that strokes are shortened to, down to a few widths each (default: 0.03)', shareNumber)
     .option('--overwrite', 'replace files in the output folder', false)
     .option('--json', 'progress and result as JSON lines on standard output')
     .action(async (masks: string, options: SynthCommandOptions) => {
@@ -174,6 +172,12 @@ function wholeNumber(text: string): number {
 function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+function shareNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('It must be a number above 0 and up to 1.');
   return value;
 }
 

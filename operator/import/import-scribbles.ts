@@ -119,7 +119,9 @@ export async function importScribbles(options: ImportOptions): Promise<ImportSum
   const strokes = format === 'Strokes' || (format === 'Auto' && names.some((name) => /\.xml$/i.test(name)));
   const files = names.filter((name) => (strokes ? /\.xml$/i : /\.png$/i).test(name));
   if (files.length === 0) {
-    const message = `holds no ${strokes ? 'XML' : 'PNG or XML'} file to import; masks must be PNGs, since JPEG changes the values`;
+    const message = strokes
+      ? 'holds no XML file with strokes'
+      : 'holds no PNG or XML file to import; masks must be PNGs, since JPEG changes the values';
     throw new BadInputError(message, { file: source });
   }
   checkOptions(strokes, options);

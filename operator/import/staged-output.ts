@@ -1,6 +1,6 @@
-import { renameSync, rmSync } from 'node:fs';
+import { renameSync, rmdirSync, rmSync } from 'node:fs';
 import { mkdtemp, readdir, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { removeAbandonedFolders } from '../../trainer-image/data/abandoned-folders.ts';
 import { readingError } from '../../trainer-image/data/file-errors.ts';
 import { BadInputError } from '../../trainer-image/errors.ts';
@@ -39,16 +39,17 @@ const FIELD = '--output';
  */
 export async function writeStaged<Result>(staged: StagedOutput, work: (folder: string) => Promise<Result>): Promise<Result> {
   const { output, names } = staged;
-  makeFolder(output, FIELD);
-  await checkNames(staged);
-  await removeAbandonedFolders(output, STAGING, Date.now());
+  const made = makeFolder(output, FIELD);
   let folder: string | undefined;
   const cleanUp = () => {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    if (made !== undefined) removeEmpty(output, made);
   };
   // Ctrl-C ends the process without a way through `finally`.
   process.once('exit', cleanUp);
   try {
+    await checkNames(staged);
+    await removeAbandonedFolders(output, STAGING, Date.now());
     folder = await mkdtemp(join(output, STAGING));
     const result = await work(folder);
     // At one go, so that no interruption comes in between.
@@ -59,6 +60,15 @@ export async function writeStaged<Result>(staged: StagedOutput, work: (folder: s
   } finally {
     process.off('exit', cleanUp);
     cleanUp();
+  }
+}
+
+/** Removes a folder and its parents up to the first that was made with it, as far as nothing is in them. */
+function removeEmpty(folder: string, first: string): void {
+  try {
+    for (let path = resolve(folder); path.length >= resolve(first).length; path = dirname(path)) rmdirSync(path);
+  } catch {
+    // Something is there, which stays.
   }
 }
 

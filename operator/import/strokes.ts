@@ -104,6 +104,14 @@ export function strokeNames(xml: string, file: string): string[] {
   return parseAnnotation(xml, file).nodes.flatMap((node) => nameOf(node) ?? []);
 }
 
+/** Of a file that ends early the parser shows its own list of open tags, and no useful line. */
+function describeFault({ line, msg }: { readonly line: number; readonly msg: string }): string {
+  const [, open] = /^Invalid '(\[.*\])' found/s.exec(msg) ?? [];
+  if (open === undefined) return `in line ${line}: ${msg}`;
+  const tags = (JSON.parse(open) as readonly string[]).map((name) => `<${name}>`);
+  return `at its end: ${tags.join(', ')} ${tags.length === 1 ? 'is' : 'are'} not closed; the file may be incomplete`;
+}
+
 /** An annotation, undefined where it is empty, and the elements of its strokes. */
 function parseAnnotation(
   xml: string,
@@ -111,7 +119,7 @@ function parseAnnotation(
 ): { readonly text: string; readonly annotation: Node | undefined; readonly nodes: readonly Node[] } {
   const text = xml.replace(/^\uFEFF/, '');
   const valid = XMLValidator.validate(text);
-  if (valid !== true) throw new BadInputError(`broken XML in line ${valid.err.line}: ${valid.err.msg}`, { file });
+  if (valid !== true) throw new BadInputError(`broken XML ${describeFault(valid.err)}`, { file });
   const root = parser.parse(text) as Node;
   const annotation = root.annotation as Node | string | undefined;
   if (annotation === undefined) throw new BadInputError('has no <annotation>; strokes in the form of ScribbleSup are needed', { file });

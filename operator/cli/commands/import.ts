@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { BadInputError } from '../../../trainer-image/errors.ts';
 import { readingError } from '../../../trainer-image/data/file-errors.ts';
 import { parseLabels } from '../../../trainer-image/data/dataset.ts';
 import { importScribbles, type ImportFormat, type ImportSummary } from '../../import/import-scribbles.ts';
@@ -9,6 +10,7 @@ import { withProgress } from '../progress/create-reporter.ts';
 import { formatCount, formatPercent } from '../progress/format.ts';
 import { choosePaint, type Paint } from '../style.ts';
 import { renderTable } from '../table.ts';
+import { UsageError } from '../usage-error.ts';
 
 export interface ImportCommandOptions {
   readonly output: string;
@@ -29,7 +31,7 @@ export async function importCommand(source: string, options: ImportCommandOption
   const { output, images, overwrite, colors: colours, width: strokeWidth } = options;
   const json = options.json === true;
   const classes = options.labels === undefined ? undefined : await readLabels(options.labels);
-  const map = options.map === undefined ? undefined : parseValueMap(options.map);
+  const map = options.map === undefined ? undefined : readMap(options.map);
   const summary = await withProgress({ name: 'import', label: 'converting', json }, (onProgress) =>
     importScribbles({ source, output, format: FORMATS[options.format], images, classes, colours, map, strokeWidth, overwrite, onProgress }),
   );
@@ -37,6 +39,14 @@ export async function importCommand(source: string, options: ImportCommandOption
     ? `${JSON.stringify({ type: 'import', output: resolve(output), ...summary })}\n`
     : describeImport(summary, output, choosePaint(process.stdout, process.env));
   process.stdout.write(text);
+}
+
+function readMap(text: string): ReadonlyMap<number, number> {
+  try {
+    return parseValueMap(text);
+  } catch (error) {
+    throw error instanceof BadInputError ? new UsageError('--map', error.message) : error;
+  }
 }
 
 async function readLabels(file: string): Promise<string[]> {

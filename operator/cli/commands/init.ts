@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { FOLDER_NAMES } from '../../api/experiment.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
-import { commandName, quote } from '../command-name.ts';
+import { commandName, packageFile, quote, shortPath } from '../command-name.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { inspectFolder, LABELS, type FolderFindings } from '../init/inspect-folder.ts';
 import { renderExperiment, type ExperimentDraft } from '../init/render-experiment.ts';
@@ -43,7 +43,10 @@ export async function initCommand(folder: string, options: { output: string; mak
   );
   const few = fewImagesNote(findings, draft.trainImages);
   if (few !== undefined) print(few);
-  if (!draft.hasMasks) print('No masks: the run trains and predicts, but nothing is scored. docs/data.md says what masks would add.');
+  if (!draft.hasMasks) {
+    const guide = shortPath(process.cwd(), packageFile('docs/data.md'));
+    print(`No masks: the run trains and predicts, but nothing is scored. ${guide} says what masks would add.`);
+  }
   if (draft.classesAreGuessed) print('Nothing names the classes; write their names into the file.');
   const missing = [...gaps, ...splits.gaps];
   if (missing.length === 0) {
@@ -65,6 +68,7 @@ function draftExperiment(
   const guessed = Array.from({ length: highest + 1 }, (_, index) => (index === 0 ? 'background' : `class-${index}`));
   return {
     name: resourceName(basename(findings.root)),
+    reference: packageFile('docs/reference/experiment.md'),
     folder: {
       path,
       images: images.path,

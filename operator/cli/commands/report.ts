@@ -8,6 +8,7 @@ import { stageFolder } from '../../local/stage-folders.ts';
 import { reportFile, writeReport, type ReportInput } from '../experiment-report.ts';
 import { trainerOptions } from '../trainer.ts';
 import { loadExperiment } from '../load-experiment.ts';
+import { UsageError } from '../usage-error.ts';
 
 export interface ReportCommandOptions {
   readonly storage?: string;
@@ -21,6 +22,10 @@ export interface ReportCommandOptions {
  */
 export async function reportCommand(source: string, options: ReportCommandOptions): Promise<void> {
   const isFolder = await stat(source).then((info) => info.isDirectory());
+  if (isFolder && options.storage !== undefined)
+    throw new UsageError('--storage', 'goes with an experiment YAML; a folder of artifacts is the storage');
+  if (!isFolder && options.experiment !== undefined)
+    throw new UsageError('--experiment', 'chooses among the runs in a folder of artifacts; a YAML file is one experiment');
   const input = isFolder ? latestRun(source, options.experiment) : await currentPlan(source, options.storage);
   const file = options.output ?? reportFile(input.storage, input.name);
   const notes = await writeReport(input, resolve(file));

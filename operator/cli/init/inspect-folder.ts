@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, parse } from 'node:path';
 import { BadInputError } from '../../../trainer-image/errors.ts';
+import { READING_ADVICE } from '../../../trainer-image/data/file-errors.ts';
 import { parseLabels } from '../../../trainer-image/data/dataset.ts';
 import { IMAGE_EXTENSIONS, readImageSize } from '../../../trainer-image/data/images.ts';
 import { findAnnotations, findUnrecognised, plainName, type AnnotationFolder, type Folder } from './annotation-folders.ts';
@@ -70,9 +71,11 @@ async function listFolders(root: string, path = '', depth = 0): Promise<Folder[]
   try {
     entries = await readdir(join(root, path), { withFileTypes: true });
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
+    const code = (cause as NodeJS.ErrnoException).code ?? '';
     const message =
-      code === 'ENOTDIR' ? 'this is a file; name the folder that holds the images and scribbles' : `the folder cannot be read (${code})`;
+      code === 'ENOTDIR'
+        ? 'this is a file; name the folder that holds the images and scribbles'
+        : (READING_ADVICE[code] ?? `the folder cannot be read (${code})`);
     throw new BadInputError(message, { file: join(root, path), cause });
   }
   const files: string[] = [];

@@ -3,6 +3,8 @@ import type { SuggestedSettings } from './suggest-settings.ts';
 
 export interface ExperimentDraft {
   readonly name: string;
+  /** Where the reference of all settings is. */
+  readonly reference: string;
   /** All paths of the data set; `path` relative to the YAML file or absolute, the others relative to it. */
   readonly folder: {
     readonly path: string;
@@ -24,7 +26,7 @@ export interface ExperimentDraft {
 /** The experiment as commented YAML. */
 export function renderExperiment(draft: ExperimentDraft): string {
   const { folder, settings, hasMasks } = draft;
-  return `# Written by \`cdsp init\`. Everything left out has its default: docs/reference/experiment.md lists all settings.
+  return `# Written by \`cdsp init\`. Everything left out has its default; all settings are in ${draft.reference}
 apiVersion: ${API_VERSION}
 kind: ${KIND}
 metadata:

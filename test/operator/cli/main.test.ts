@@ -48,6 +48,43 @@ const cases: readonly Case[] = [
     code: 64,
     stderr: /numbers above 0/,
   },
+  {
+    why: 'a coverage above 1 is refused',
+    args: ['synth', 'm', '-o', 'o', '--coverage', '5'],
+    code: 64,
+    stderr: /'--coverage <share>' argument '5' is invalid\. It must be a number above 0 and up to 1/,
+  },
+  {
+    why: 'a map of another form is refused',
+    args: ['import', '.', '-o', 'o', '--map', '0=1,x'],
+    code: 64,
+    stderr: /^error: --map: "x" is not of the form "value=class"/,
+  },
+  {
+    why: 'a choice among runs is refused for a YAML file',
+    args: ['report', 'good.yaml', '--experiment', 'foo'],
+    files: { 'good.yaml': TINY },
+    code: 64,
+    stderr: /^error: --experiment: chooses among the runs in a folder/,
+  },
+  {
+    why: 'a storage is refused for a folder of artifacts',
+    args: ['report', '.', '--storage', 'x'],
+    code: 64,
+    stderr: /^error: --storage: goes with an experiment YAML/,
+  },
+  {
+    why: 'a folder in place of an experiment is told in words',
+    args: ['validate', '.'],
+    code: 65,
+    stderr: /^error: \.: cannot be read: this is a folder; name a file\n$/,
+  },
+  {
+    why: 'import of strokes looks for XML and speaks of nothing else',
+    args: ['import', '.', '-o', 'out', '--format', 'strokes'],
+    code: 65,
+    stderr: /^error: \.: holds no XML file with strokes\n$/,
+  },
   { why: 'an experiment that is not there is named', args: ['run', 'absent.yaml'], code: 65, stderr: /^error: absent\.yaml: / },
   {
     why: 'a model that is not there is named',
@@ -55,7 +92,12 @@ const cases: readonly Case[] = [
     code: 65,
     stderr: /^error: absent: there is no such model/,
   },
-  { why: 'a data folder that is not there is named', args: ['init', 'absent'], code: 65, stderr: /^error: .*absent: / },
+  {
+    why: 'a data folder that is not there is named',
+    args: ['init', 'absent'],
+    code: 65,
+    stderr: /^error: .*absent: there is no such file or folder; check the path\n$/,
+  },
   { why: 'a folder without an experiment has no report', args: ['report', '.'], code: 65, stderr: /no experiment has run in this folder/ },
   {
     why: 'a folder without masks has nothing to draw scribbles from',

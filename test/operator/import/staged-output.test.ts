@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeStaged } from '../../../operator/import/staged-output.ts';
+import { BadInputError } from '../../../trainer-image/errors.ts';
 import { testOnDisk } from '../../fixtures/disk.ts';
 import { badInput, withFolder } from './folder.ts';
 
@@ -41,6 +42,17 @@ test('what a killed process left behind goes with the next one', () =>
     assert.equal((await readdir(join(folder, 'out'))).sort(), ['a.png', 'b.png']);
   }));
 
+test('work that fails leaves no folder behind that was made for it, and none that was there goes', () =>
+  withFolder(files, async (folder) => {
+    await mkdir(join(folder, 'there'));
+    for (const output of ['new/deep/out', 'there/out']) {
+      const fail = () => Promise.reject(new BadInputError('bad mask'));
+      await badInput(writeStaged({ ...staged(folder), output: join(folder, output) }, fail));
+    }
+    assert.equal((await readdir(folder)).sort(), ['in', 'out', 'there']);
+    assert.equal(await readdir(join(folder, 'there')), []);
+  }));
+
 testOnDisk('a full disk blames the output folder and its option', (disk) =>
   withFolder(files, async (folder) => {
     const output = join(disk.path, 'out');
@@ -48,7 +60,7 @@ testOnDisk('a full disk blames the output folder and its option', (disk) =>
     const { file, field, message } = await badInput(writeStaged({ ...staged(folder), output }, work));
     assert.equal([file, field], [output, '--output']);
     assert.match(message, 'disk is full');
-    assert.equal(await readdir(output), []);
+    assert.equal(await readdir(disk.path), []);
   }),
 );
 

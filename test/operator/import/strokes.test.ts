@@ -55,6 +55,11 @@ test('<scribble>, <name> and lower-case coordinates are understood; an annotatio
 const refusals: [string, string, RegExp][] = [
   ['broken XML, with its line', '<annotation>\n<polygon>\n</annotation>', /line 3/],
   ['an empty file', '', /broken XML/],
+  [
+    'a file that ends early, with its open tags',
+    '<annotation>\n<polygon>\n<tag>cat</tag>',
+    /^broken XML at its end: <annotation>, <polygon> are not closed; the file may be incomplete$/,
+  ],
   ['other XML', '<svg></svg>', /no <annotation>/],
   [
     'an unknown class, with the nearest one and the line',

@@ -33,6 +33,8 @@ test('a complete folder gives an experiment that is valid as it is', () =>
     assert.match(stdout, /labels\.txt: background, cat, dog\n/);
     const { spec, metadata } = readExperiment(folder);
     assert.is(metadata.name, 'data');
+    const [, reference] = /all settings are in (.*)\n/.exec(readFileSync(join(folder, 'cdsp.yaml'), 'utf8')) ?? [];
+    assert.match(readFileSync(reference, 'utf8'), 'warmupEpochs');
     assert.is(spec.dataset.folder?.path, 'data');
     assert.is(spec.dataset.classes, undefined);
     assert.is(spec.model.backbone, 'efficientnet-lite0');

@@ -87,6 +87,7 @@ test('the suggested settings are valid for any data set', () => {
 
 const draft = {
   name: 'x',
+  reference: 'r.md',
   folder: { path: '.', images: 'a', scribbles: 'b', masks: 'c', trainSplit: 'd', valSplit: 'e' },
   trainImages: 10,
   hasMasks: true,
