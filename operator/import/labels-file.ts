@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseLabels } from '../../trainer-image/data/dataset.ts';
 import { fileSystemError } from '../../trainer-image/file-system-error.ts';
 
-export interface ImportPlaces {
+interface ImportPlaces {
   readonly source: string;
   readonly output: string;
   /** Folder of the images, where it is known. */
