@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
 import type { DatasetSettings } from '../../operator/api/experiment.ts';
 import { BadInputError } from '../errors.ts';
-import { field, isMissing, listFolder, mayBeMissing, readSplit, scribbledImages, type FolderSettings } from './split-lists.ts';
+import {
+  field,
+  isMissing,
+  listFolder,
+  mayBeMissing,
+  readSplit,
+  refuseOverlap,
+  scribbledImages,
+  type FolderSettings,
+} from './split-lists.ts';
 import type { Dataset, Sample } from './types.ts';
 
 /** The masks that there are; none in data without masks. */
@@ -62,7 +71,7 @@ async function readClasses(settings: DatasetSettings, root: string): Promise<rea
  * have none at all; the others are taken where they exist.
  * @param settings with a folder whose path is absolute
  * @throws BadInputError naming the file and the setting: missing folder, list, image, scribble, mask or class names; an empty
- *   split; an image listed twice
+ *   split; an image listed twice, or in both lists
  */
 export async function openDataset(settings: DatasetSettings): Promise<Dataset> {
   const { folder } = settings;
@@ -94,6 +103,7 @@ export async function openDataset(settings: DatasetSettings): Promise<Dataset> {
   };
   const listed = await readSplit(folder, 'trainSplit', images);
   const val = (await readSplit(folder, 'valSplit', images)) ?? [];
+  if (listed !== undefined) refuseOverlap(folder, listed, val);
   const train = listed ?? scribbledImages(folder, images, scribbles, val);
   return {
     classes,

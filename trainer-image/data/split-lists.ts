@@ -88,6 +88,22 @@ function findImage(names: readonly string[], images: ReadonlySet<string>): { id:
   return undefined;
 }
 
+/** How many names a message gives of many. */
+const SHOWN = 3;
+
+/**
+ * Refuses images that are trained on and scored: what they score says nothing of images that were never seen.
+ * @throws BadInputError naming both lists and the first few images
+ */
+export function refuseOverlap(settings: FolderSettings, train: readonly Sample[], val: readonly Sample[]): void {
+  const trained = new Set(train.map(({ image }) => image));
+  const both = val.filter(({ image }) => trained.has(image)).map(({ id }) => `"${id}"`);
+  if (both.length === 0) return;
+  const names = both.slice(0, SHOWN).join(', ') + (both.length > SHOWN ? `, … (${both.length} images)` : '');
+  const message = `${join(settings.path, settings.trainSplit)} lists ${names}, too: an image that is trained on scores too well; take it off one of the two lists`;
+  throw new BadInputError(message, { file: join(settings.path, settings.valSplit), field: field('valSplit') });
+}
+
 /** Without a list for training: every image with a scribble that is not for validation, in the order of the names. */
 export function scribbledImages(
   settings: FolderSettings,

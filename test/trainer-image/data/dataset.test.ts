@@ -105,6 +105,23 @@ const refusals: Refusal[] = [
     /"v0" is listed twice, in lines 1 and 4/,
   ],
   [
+    'an image is in both lists',
+    write('ImageSets/val.txt', 'v0\nJPEGImages/t2.png\n'),
+    'ImageSets/val.txt',
+    `${SETTINGS}.valSplit`,
+    /ImageSets\/train\.txt lists "t2", too: .*take it off one of the two lists$/,
+  ],
+  [
+    'many images are in both lists',
+    async (folder) => {
+      await fillFolder(folder, 5, 2);
+      await folder.write('ImageSets/val.txt', 't4\nt3\nv0\nt2\nt1\n');
+    },
+    'ImageSets/val.txt',
+    `${SETTINGS}.valSplit`,
+    /train\.txt lists "t4", "t3", "t2", … \(4 images\), too: /,
+  ],
+  [
     'a scribble is missing',
     remove('Scribbles/t2.png'),
     'Scribbles/t2.png',
