@@ -77,6 +77,8 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   if (masked.length === 0 && settings.validateEvery > 0)
     context.log('there are no masks of validation images: spec.segment.validateEvery has no effect');
   let validation: History<ValidationLine> | undefined;
+  /** Of the last validation, also by an earlier attempt. */
+  let lastMeanIou: number | null = null;
   const validate = async (epoch: number, step: number, report: (share: number) => void): Promise<number | undefined> => {
     if (masked.length === 0 || settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
     const confusion = createConfusion(dataset.classes.length);
@@ -88,6 +90,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
     const meanIou = confusion.meanIou();
     validation?.add({ epoch, step, meanIou, iou: confusion.iou() });
     validation?.flush();
+    lastMeanIou = meanIou;
     return meanIou ?? undefined;
   };
 
@@ -100,6 +103,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
       openLoader: (startStep) => {
         // A training that goes on from an epoch's end validates that epoch once more: its line may not have been written.
         validation = new History<ValidationLine>(join(context.output, ARTIFACTS.segment.validation), startStep - 1);
+        lastMeanIou = validation.last?.meanIou ?? null;
         return openStageLoader(
           { settings, samples: dataset.train, classes: dataset.classes, fields: loaderFields(spec, labels), startStep },
           context,
@@ -127,6 +131,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   network.parameters.dispose();
   return {
     loss: result.loss,
+    meanIou: lastMeanIou,
     steps: result.steps,
     images: dataset.train.length,
     imagesWithoutScribble: survey.unannotated.length,

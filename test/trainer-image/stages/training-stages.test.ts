@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -96,6 +96,20 @@ for (const [why, stage, frozen, field] of refused) {
       assert.match(error.message, /bootstrap\.mjs --weights` fetches them.*set this to false/);
     }));
 }
+
+test('segment ends with the mIoU of its last validation, also where an earlier attempt made it', ({ folder }) =>
+  withFolder(async (root) => {
+    const segmentSettings = { ...TRAINING, epochs: 3, validateEvery: 2 };
+    const run = () => makeContext(root, { stage: 'segment', spec: { ...specOf(folder), segment: segmentSettings, losses: SCRIBBLE_ONLY } });
+    const { context, output } = run();
+    const first = await segment(context);
+    const lines = readFileSync(join(output, ARTIFACTS.segment.validation), 'utf8').trimEnd().split('\n');
+    assert.is(lines.length, 1);
+    const { epoch, meanIou } = JSON.parse(lines[0]) as { epoch: number; meanIou: number };
+    assert.equal([epoch, first.meanIou], [2, meanIou]);
+    const again = await segment(run().context);
+    assert.is(again.meanIou, meanIou);
+  }));
 
 test('without them and with batch norm that learns, training starts from scratch with a warning', ({ folder }) =>
   withFolder(async (root) => {
