@@ -60,7 +60,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   const { spec } = context;
   const { backbone } = spec.model;
   const dataset = await openStageDataset(context);
-  const survey = await surveyStageScribbles(dataset, context);
+  const survey = await surveyStageScribbles(dataset, context, true);
   const unannotated = new Set(survey.unannotated);
   // Without any scribble nothing is known about an image: it is no example of "none of the classes".
   const samples = dataset.train.filter(({ id }) => !unannotated.has(id));

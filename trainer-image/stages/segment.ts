@@ -58,7 +58,8 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   if (pseudoLabel === undefined && needsPseudoLabels(spec.losses))
     throw new BadInputError('segment with these losses needs a pseudo-label stage', { field: 'upstream.pseudoLabel' });
   const dataset = await openStageDataset(context);
-  const survey = await surveyStageScribbles(dataset, context);
+  // Before classify was trained the files were looked at; its key, on which this one's rests, stands for the same content.
+  const survey = await surveyStageScribbles(dataset, context, context.input.upstream.classify === undefined);
   const labels = pseudoLabel === undefined ? undefined : join(pseudoLabel, ARTIFACTS.pseudoLabel.labels);
   const lorm = isEffective(spec.losses, 'lorm');
   const model = {

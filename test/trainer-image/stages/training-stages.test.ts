@@ -19,6 +19,8 @@ test.before.each(async (context) => {
 test.after.each(({ folder }) => folder.remove());
 
 const TRAINING = { epochs: 1, batchSize: 2, cropSize: 32, warmupEpochs: 0 };
+const OFF = { enabled: false };
+const SCRIBBLE_ONLY = { pseudoLabel: OFF, scribbleDistance: OFF, classDistance: OFF, lorm: OFF };
 const specOf = ({ settings }: TestFolder) => ({
   dataset: settings,
   model: { backbone: 'efficientnet-lite0' as const, weights: 'None' },
@@ -52,15 +54,18 @@ test('classify told to stop while it checks the classifier does so before the ne
     assert.is(error.message, 'stopped while checking the classifier');
   }));
 
-test('classify refuses a validation mask with an unknown class, as later stages would', ({ folder }) =>
-  withFolder(async (root) => {
-    await folder.writeLabels('SegmentationClass/v1.png', 24, 16, [9]);
-    const { context } = makeContext(root, { stage: 'classify', spec: specOf(folder) });
-    const error = await refusal(classify(context));
-    assert.instance(error, BadInputError);
-    assert.match((error as BadInputError).file ?? '', /v1\.png$/);
-    assert.match(error.message, /class 9/);
-  }));
+for (const stage of ['classify', 'segment'] as const) {
+  test(`${stage} as the first stage refuses a validation mask with an unknown class before its first step`, ({ folder }) =>
+    withFolder(async (root) => {
+      await folder.writeLabels('SegmentationClass/v1.png', 24, 16, [9]);
+      const { context, output } = makeContext(root, { stage, spec: { ...specOf(folder), losses: SCRIBBLE_ONLY } });
+      const error = await refusal((stage === 'classify' ? classify : segment)(context));
+      assert.instance(error, BadInputError);
+      assert.match((error as BadInputError).file ?? '', /v1\.png$/);
+      assert.match(error.message, /class 9/);
+      assert.equal(readdirSync(output), []);
+    }));
+}
 
 /** What `body` returns while the built-in weights cannot be found. */
 async function withoutBuiltInWeights<T>(folder: string, body: () => Promise<T>): Promise<T> {
@@ -77,8 +82,6 @@ async function withoutBuiltInWeights<T>(folder: string, body: () => Promise<T>):
 }
 
 const FROZEN = { ...TRAINING, freezeBatchNorm: true };
-const OFF = { enabled: false };
-const SCRIBBLE_ONLY = { pseudoLabel: OFF, scribbleDistance: OFF, classDistance: OFF, lorm: OFF };
 const BUILT_IN = { backbone: 'efficientnet-lite0' as const };
 const refused: [why: string, stage: 'classify' | 'segment', frozen: Partial<Record<'classify' | 'segment', object>>, field: string][] = [
   ['classify', 'classify', { classify: FROZEN }, 'spec.classify.freezeBatchNorm'],
