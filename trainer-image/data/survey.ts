@@ -1,5 +1,5 @@
 import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
-import { BadInputError } from '../errors.ts';
+import { BadInputError, BadInputs } from '../errors.ts';
 import { degradeScribble } from './degrade.ts';
 import type { Degradation } from './degrade.ts';
 import { readImage, readImageSize } from './images.ts';
@@ -74,28 +74,20 @@ function factsOf(original: LabelMap, id: string, { classes, degradation }: Surve
 /** Reads and checks the files of one image; a job of worker threads. */
 export async function surveyImage({ sample, isTrained }: SurveyTask, context: SurveyContext): Promise<ImageSurvey> {
   const { classes, everyFile = false } = context;
-  const faults: Fault[] = [];
-  const attempt = async <Result>(read: () => Promise<Result>): Promise<Result | undefined> => {
-    try {
-      return await read();
-    } catch (error) {
-      if (!(error instanceof BadInputError)) throw error;
-      faults.push({ message: error.message, file: error.file, field: error.field });
-      return undefined;
-    }
-  };
-  const size = await attempt(() => (everyFile ? readImage(sample.image) : readImageSize(sample.image)));
+  const bad = new BadInputs();
+  const faults = () => bad.errors.map(({ message, file, field }) => ({ message, file, field }));
+  const size = await bad.attempt(() => (everyFile ? readImage(sample.image) : readImageSize(sample.image)));
   const readMap = (file: string) =>
-    attempt(async () => {
+    bad.attempt(async () => {
       const map = await readIndexPng(file);
       if (size !== undefined) checkLabelMap(map, size, classes, file);
       return map;
     });
   if (everyFile && sample.mask !== undefined) await readMap(sample.mask);
-  if (!isTrained) return { faults };
+  if (!isTrained) return { faults: faults() };
   if (sample.scribble === undefined) throw new BadInputError(`image "${sample.id}" has no scribble`, { file: sample.image });
   const scribble = await readMap(sample.scribble);
-  return { scribble: scribble && factsOf(scribble, sample.id, context), faults };
+  return { scribble: scribble && factsOf(scribble, sample.id, context), faults: faults() };
 }
 
 /** The surveys of all images, in their order. */
