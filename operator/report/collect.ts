@@ -102,6 +102,7 @@ async function summarizeStage(stage: StageName, source: ReportSource, manifests:
   if (planned === undefined) return { stage, state: 'NotNeeded', key: null, seconds: null, trainer: null };
   const manifest = manifests.get(stage);
   if (manifest !== undefined) return { stage, state: 'Complete', key: planned.key, seconds: manifest.seconds, trainer: manifest.trainer };
+  if (source.failure?.stage === stage) return { stage, state: 'Failed', key: planned.key, seconds: null, trainer: null };
   const state = (await listFiles(planned.folder)).length > 0 ? 'Unfinished' : 'NotRun';
   return { stage, state, key: planned.key, seconds: null, trainer: null };
 }

@@ -193,6 +193,7 @@ export function pseudoLabelSection({ pseudoLabel }: ReportData): Section | null 
 
 const STATE_TITLES: Readonly<Record<ReportStageState, string>> = {
   Complete: 'complete',
+  Failed: 'failed',
   Unfinished: 'unfinished',
   NotRun: 'not run',
   NotNeeded: 'not needed',

@@ -120,7 +120,12 @@ const cases: [why: string, data: ReportData, charts: number][] = [
   ['scribbles only, without pseudo-labels', { ...complete, classify: null, pseudoLabel: null }, 7],
   [
     'failed in the middle',
-    { ...complete, evaluation: null, failure: { stage: 'segment', message: 'loss is not finite: <lorm>' }, notes: ['x'.repeat(200)] },
+    {
+      ...complete,
+      evaluation: null,
+      failure: { stage: 'segment', message: 'loss is not finite: <lorm>', file: `/${'x'.repeat(200)}/a.png` },
+      notes: ['x'.repeat(200)],
+    },
     10,
   ],
   ['classes without IoU', { ...complete, evaluation: withoutIou(complete) }, 12],
@@ -156,7 +161,12 @@ test('charts follow the colour scheme without a reload', async () => {
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`all text stands out from its background in the ${colorScheme} scheme`, async () => {
-    const data: ReportData = { ...complete, failure: { stage: 'evaluate', message: 'why' }, notes: ['a note'], stages: [...empty.stages] };
+    const data: ReportData = {
+      ...complete,
+      failure: { stage: 'evaluate', message: 'why' },
+      notes: ['a note'],
+      stages: empty.stages.map((stage, i) => (i === 0 ? { ...stage, state: 'Failed' } : stage)),
+    };
     await withReport(data, { colorScheme }, async ({ page }) => {
       assert.equal(await page.evaluate(PALE_TEXTS), []);
     });

@@ -117,6 +117,18 @@ test('stages are complete, unfinished, not run or not needed', async () => {
   );
 });
 
+test('the stage that failed says so, and not that it is unfinished', async () => {
+  writeManifest('classify', 1);
+  write('pseudo-label/labels/half.png', 'half');
+  const failure = { stage: 'pseudo-label', message: 'is damaged', file: '/data/a.png' } as const;
+  const report = await collectReport(source({}, { failure }));
+  assert.equal(
+    report.stages.map(({ state }) => state),
+    ['Complete', 'Failed', 'NotRun', 'NotRun'],
+  );
+  assert.equal(report.failure, failure);
+});
+
 test('curves, quality and evaluation are read and the counts come from them', async () => {
   writeLines('segment/history.jsonl', historyOf(30, ['scribble', 'lorm']));
   writeLines('segment/validation.jsonl', [
