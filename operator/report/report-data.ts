@@ -37,7 +37,8 @@ export interface ReportClass {
 
 /**
  * Complete: has a manifest. Failed: this run's failure. Unfinished: has written something, but no manifest. NotRun: no folder.
- * NotNeeded: not in the plan.
+ * NotNeeded: not in the plan,
+ * or gone where no stage needs it.
  */
 export type ReportStageState = 'Complete' | 'Failed' | 'Unfinished' | 'NotRun' | 'NotNeeded';
 

@@ -31,6 +31,7 @@ export function renderForecast(stages: readonly StageForecast[], paint: Paint): 
   const rows = stages.map(({ stage, action, key, because }) => [stage, ACTIONS[action], key?.slice(0, 12) ?? '', because.join('; ')]);
   const table = renderTable(['stage', 'action', 'key', 'why'], rows, paint);
   const work = stages.filter(({ action }) => action === 'Run' || action === 'Resume').map(({ stage }) => stage);
-  const summary = work.length === 0 ? 'Nothing to do: every stage is complete.' : `Would run: ${work.join(', ')}.`;
+  const all = stages.some(({ action }) => action === 'Omit') ? 'every stage that is needed' : 'every stage';
+  const summary = work.length === 0 ? `Nothing to do: ${all} is complete.` : `Would run: ${work.join(', ')}.`;
   return `${table}\n${summary}\n`;
 }

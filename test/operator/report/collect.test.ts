@@ -117,6 +117,14 @@ test('stages are complete, unfinished, not run or not needed', async () => {
   );
 });
 
+test('a classifier whose folder is gone is needed only as long as its pseudo-labels are not there', async () => {
+  const classifyOf = async () => (await collectReport(source())).stages[0].state;
+  writeManifest('segment', 1);
+  assert.is(await classifyOf(), 'NotRun');
+  writeManifest('pseudo-label', 1);
+  assert.is(await classifyOf(), 'NotNeeded');
+});
+
 test('the stage that failed says so, and not that it is unfinished', async () => {
   writeManifest('classify', 1);
   write('pseudo-label/labels/half.png', 'half');
