@@ -9,6 +9,7 @@ import { checkLabelMap, imageLevelLabels } from '../data/labels.ts';
 import { createRandom } from '../data/random.ts';
 import { withMasks, type MaskedSample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
+import { whileWriting } from '../file-system-error.ts';
 import { meanAveragePrecision } from '../evaluation/average-precision.ts';
 import { imageTensor } from '../evaluation/inference.ts';
 import { multiLabelCrossEntropy } from '../losses/pixel-losses.ts';
@@ -107,7 +108,8 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
     },
     context,
   );
-  writeSafetensors(join(context.output, ARTIFACTS.classify.weights), network.parameters.export(), { stage: 'classify', backbone });
+  const weights = join(context.output, ARTIFACTS.classify.weights);
+  whileWriting(weights, () => writeSafetensors(weights, network.parameters.export(), { stage: 'classify', backbone }));
   network.parameters.dispose();
   return {
     loss: result.loss,

@@ -6,6 +6,7 @@ import { ARTIFACTS } from '../artifacts.ts';
 import type { LoaderFields, TrainingBatch } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
 import { BadInputError } from '../errors.ts';
+import { whileWriting } from '../file-system-error.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { withMasks } from '../data/types.ts';
 import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
@@ -128,7 +129,8 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
     context,
   );
   const metadata = modelMetadata(model);
-  writeSafetensors(join(context.output, ARTIFACTS.segment.weights), network.parameters.export(), metadata);
+  const weights = join(context.output, ARTIFACTS.segment.weights);
+  whileWriting(weights, () => writeSafetensors(weights, network.parameters.export(), metadata));
   network.parameters.dispose();
   return {
     loss: result.loss,
