@@ -9,6 +9,7 @@ import { BadInputError } from '../errors.ts';
 import { whileWriting } from '../file-system-error.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { withMasks } from '../data/types.ts';
+import { checkLogitCount } from '../losses/pixel-losses.ts';
 import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
 import { normalisationOf } from '../model/segmentor.ts';
 import { writeSafetensors } from '../model/weights/safetensors.ts';
@@ -59,6 +60,8 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   if (pseudoLabel === undefined && needsPseudoLabels(spec.losses))
     throw new BadInputError('segment with these losses needs a pseudo-label stage', { field: 'upstream.pseudoLabel' });
   const dataset = await openStageDataset(context);
+  const shape: [number, number, number] = [settings.batchSize, settings.cropSize, settings.cropSize];
+  checkLogitCount(shape[0] * shape[1] * shape[2], dataset.classes.length);
   // Before classify was trained the files were looked at; its key, on which this one's rests, stands for the same content.
   const survey = await surveyStageScribbles(dataset, context, context.input.upstream.classify === undefined);
   const labels = pseudoLabel === undefined ? undefined : join(pseudoLabel, ARTIFACTS.pseudoLabel.labels);
@@ -73,7 +76,6 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   const network = createModel(model, lorm, createRandom(context.seed, 'segmentor'));
   loadInitialWeights(network.parameters, context);
   const normalisation = normalisationOf(backbone);
-  const shape: [number, number, number] = [settings.batchSize, settings.cropSize, settings.cropSize];
 
   const masked = withMasks(dataset.val);
   if (masked.length === 0 && settings.validateEvery > 0)

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -97,6 +97,31 @@ for (const [why, stage, frozen, field] of refused) {
       assert.instance(error, BadInputError);
       assert.is((error as BadInputError).field, field);
       assert.match(error.message, /bootstrap\.mjs --weights` fetches them.*set this to false/);
+    }));
+}
+
+test('segment refuses a batch of more logits than can be counted before it looks at the files', ({ folder }) =>
+  withFolder(async (root) => {
+    const { context, events } = makeContext(root, {
+      stage: 'segment',
+      spec: { ...specOf(folder), segment: { ...TRAINING, batchSize: 64, cropSize: 4096 }, losses: SCRIBBLE_ONLY },
+    });
+    const error = await refusal(segment(context));
+    assert.instance(error, BadInputError);
+    assert.is((error as BadInputError).field, 'spec.segment');
+    assert.equal(events, []);
+  }));
+
+for (const stage of ['classify', 'segment'] as const) {
+  test(`${stage} that cannot write its weights says which setting names the folder and what to do`, ({ folder }) =>
+    withFolder(async (root) => {
+      const { context, output } = makeContext(root, { stage, spec: { ...specOf(folder), losses: SCRIBBLE_ONLY } });
+      mkdirSync(join(output, ARTIFACTS[stage].weights));
+      const error = await refusal((stage === 'classify' ? classify : segment)(context));
+      assert.instance(error, BadInputError);
+      const { file, field, message } = error as BadInputError;
+      assert.equal([file, field], [join(output, ARTIFACTS[stage].weights), 'spec.storage.path']);
+      assert.match(message, /^a folder is in the way/);
     }));
 }
 
