@@ -6,6 +6,8 @@ export interface Finding {
   readonly field: string;
   /** What is wrong and what is allowed; reads on after the field. */
   readonly message: string;
+  /** What the field names, where that is to be mended and not the field. */
+  readonly file?: string;
   /** Line in the YAML file, from 1, where it is known. */
   readonly line?: number;
 }
@@ -23,9 +25,9 @@ export function formatPath(path: FieldPath): string {
 }
 
 /** `spec.segment.epoch (line 12): unknown key; did you mean epochs?` */
-export function formatFinding({ field, message, line }: Finding): string {
+export function formatFinding({ field, message, line, file }: Finding): string {
   const where = [field, line === undefined ? '' : field === '' ? `line ${line}` : `(line ${line})`].filter((part) => part !== '').join(' ');
-  return where === '' ? message : `${where}: ${message}`;
+  return [where, file, message].filter((part) => part !== undefined && part !== '').join(': ');
 }
 
 /** An experiment that cannot be used, with everything that is wrong with it. */

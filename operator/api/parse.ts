@@ -1,11 +1,11 @@
 import { load, YAMLException } from 'js-yaml';
 import { Experiment, KIND } from './experiment.ts';
-import { ExperimentError, formatPath } from './findings.ts';
-import type { FieldPath, Finding } from './findings.ts';
+import { ExperimentError } from './findings.ts';
+import type { Finding } from './findings.ts';
 import { issueFinding } from './issues.ts';
 import { schemaTree } from './schema-tree.ts';
 import { findUnknownKeys } from './unknown-keys.ts';
-import { fieldLines } from './yaml-lines.ts';
+import { fieldLines, lineOf } from './yaml-lines.ts';
 
 const tree = schemaTree(Experiment);
 
@@ -60,15 +60,6 @@ function parseYaml(text: string, file: string): unknown {
   }
 }
 
-/** Line of the field itself or of the nearest field around it. */
-function lineOf(path: FieldPath, lines: ReadonlyMap<string, number>): number | undefined {
-  for (let length = path.length; length > 0; length--) {
-    const line = lines.get(formatPath(path.slice(0, length)));
-    if (line !== undefined) return line;
-  }
-  return undefined;
-}
-
 /**
  * A plain value (from YAML or from the API server) as an experiment with every default filled in.
  * @throws ExperimentError with all findings at once: unknown keys, wrong values, impossible combinations.
@@ -77,10 +68,10 @@ export function validateExperiment(value: unknown, file?: string, lines: Readonl
   const manifest = withoutNulls(withoutStatus(value));
   const parsed = Experiment.safeParse(manifest);
   const issues = parsed.success ? [] : parsed.error.issues.map((issue) => issueFinding(issue, manifest));
-  const findings = [...findUnknownKeys(withoutStatus(value), tree), ...issues].map(({ field, path, message }): Finding => ({
+  const findings = [...findUnknownKeys(withoutStatus(value), tree), ...issues].map(({ field, message }): Finding => ({
     field,
     message,
-    line: lineOf(path, lines),
+    line: lineOf(field, lines),
   }));
   findings.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
   if (findings.length > 0 || !parsed.success) throw new ExperimentError(findings, file);

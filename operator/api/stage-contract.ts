@@ -62,6 +62,7 @@ export const StageEvent = z.discriminatedUnion('type', [
     loss: z.number().optional(),
     terms: z.record(z.string(), z.number()).optional(),
     learningRate: z.number().optional(),
+    gradientNorm: z.number().optional().describe('Norm of the gradients before they were scaled down, where they are.'),
     meanIou: z.number().optional().describe('mIoU (segment, evaluate) in [0, 1], when known.'),
   }),
   z.object({ type: z.literal('result'), metrics: StageMetrics }),

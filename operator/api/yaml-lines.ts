@@ -9,6 +9,16 @@ interface Open {
   index: number;
 }
 
+/** Line of a field, by its formatted path, or of the nearest field around it. */
+export function lineOf(field: string, lines: ReadonlyMap<string, number>): number | undefined {
+  for (let path = field; path !== '';) {
+    const line = lines.get(path);
+    if (line !== undefined) return line;
+    path = path.slice(0, Math.max(0, path.lastIndexOf('.'), path.lastIndexOf('[')));
+  }
+  return undefined;
+}
+
 /**
  * Line (from 1) of every field of a YAML document, by its formatted path. For people who look for what a message names;
  * js-yaml's own result has no positions.

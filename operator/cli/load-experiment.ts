@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { readingError } from '../../trainer-image/data/file-errors.ts';
+import { BadInputError, BadInputErrors } from '../../trainer-image/errors.ts';
 import type { Experiment } from '../api/experiment.ts';
+import { ExperimentError, type Finding } from '../api/findings.ts';
 import { parseExperiment } from '../api/parse.ts';
+import { fieldLines, lineOf } from '../api/yaml-lines.ts';
 
 export interface LoadedExperiment {
+  /** The YAML file, as the person named it. */
+  readonly file: string;
   readonly experiment: Experiment;
   /** Where relative paths in the experiment start. */
   readonly baseFolder: string;
@@ -24,5 +29,22 @@ export async function loadExperiment(file: string, storage?: string): Promise<Lo
   const parsed = parseExperiment(yaml, file);
   const experiment =
     storage === undefined ? parsed : { ...parsed, spec: { ...parsed.spec, storage: { ...parsed.spec.storage, path: resolve(storage) } } };
-  return { experiment, baseFolder: dirname(resolve(file)), yaml };
+  return { file, experiment, baseFolder: dirname(resolve(file)), yaml };
+}
+
+/** Does `work` with an experiment. Bad input that its fields name is told as findings of the YAML file, with their lines. */
+export async function locateBadInput<Result>({ file, yaml }: LoadedExperiment, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof BadInputError) || error instanceof ExperimentError) throw error;
+    const errors = error instanceof BadInputErrors ? error.errors : [error];
+    if (!errors.some(({ field }) => field?.startsWith('spec.'))) throw error;
+    const lines = fieldLines(yaml);
+    const findings = errors.map(({ field = '', file: culprit, message }): Finding => {
+      return { field, message, line: lineOf(field, lines), file: culprit };
+    });
+    findings.sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity));
+    throw new ExperimentError(findings, file);
+  }
 }

@@ -44,8 +44,8 @@ export function listRecords(root: string): string[] {
   return files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length));
 }
 
-/** Each stage of the experiment's latest run with what its key was made of. */
+/** Each stage of the experiment's latest run with what its key was made of, where it was begun. */
 export function readPrevious(root: string, experiment: string): Map<StageName, PreviousStage> {
   const stages = readRecord(root, experiment)?.stages ?? [];
-  return new Map(stages.map((stage) => [stage.name, { key: stage.key, inputs: readInputs(stageFolder(root, stage)) ?? {} }]));
+  return new Map(stages.map((stage) => [stage.name, { key: stage.key, inputs: readInputs(stageFolder(root, stage)) }]));
 }

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDataset } from '../../trainer-image/data/dataset.ts';
+import { readingError } from '../../trainer-image/data/file-errors.ts';
 import { GENERATOR_VERSION } from '../../trainer-image/data/generator/drawings.ts';
 import type { Dataset, Sample } from '../../trainer-image/data/types.ts';
-import { BadInputError } from '../../trainer-image/errors.ts';
+import { BadInputError, BadInputs } from '../../trainer-image/errors.ts';
 import type { DatasetSettings, Experiment, ModelSettings } from '../api/experiment.ts';
 import { canonicalJson } from '../plan/canonical-json.ts';
 import type { Json } from '../plan/canonical-json.ts';
@@ -63,7 +64,8 @@ async function weightsIdentity(model: ModelSettings, cache: DigestCache, findBui
   try {
     return `sha256:${await cache.digest(model.weights)}`;
   } catch (cause) {
-    throw new BadInputError('the weights file cannot be read; check the path', { file: model.weights, field: 'spec.model.weights', cause });
+    const reason = cause instanceof BadInputError ? cause.message : 'cannot be read; check the path';
+    throw new BadInputError(`the weights file ${reason}`, { file: model.weights, field: 'spec.model.weights', cause });
   }
 }
 
@@ -71,7 +73,7 @@ async function weightsIdentity(model: ModelSettings, cache: DigestCache, findBui
 async function labelsIdentity(folder: string, ids: readonly string[] | undefined, cache: DigestCache): Promise<string> {
   const field = 'spec.pseudoLabels.external.path';
   const names = await readdir(folder).catch((cause: unknown) => {
-    throw new BadInputError('the folder of pseudo-labels cannot be read; check the path', { file: folder, field, cause });
+    throw readingError(folder, cause, field);
   });
   const all = names.filter((name) => name.toLowerCase().endsWith('.png')).sort();
   const there = new Set(all);
@@ -82,15 +84,17 @@ async function labelsIdentity(folder: string, ids: readonly string[] | undefined
 /**
  * What the experiment's files stand for.
  * @param experiment with absolute paths
- * @throws BadInputError where something that the experiment names is not there
+ * @throws BadInputError where something that the experiment names is not there, BadInputErrors where several things are not
  */
 export async function resolveIdentities({ spec }: Experiment, cache: DigestCache, findBuiltIn: FindBuiltInWeights): Promise<Identities> {
-  const dataset = spec.dataset.folder === undefined ? undefined : await openDataset(spec.dataset);
   const { source, external } = spec.pseudoLabels;
-  const trainIds = dataset?.train.map(({ id }) => id);
-  return {
-    dataset: await datasetIdentity(spec.dataset, dataset, cache),
-    weights: await weightsIdentity(spec.model, cache, findBuiltIn),
-    ...(source === 'External' && external !== undefined ? { externalLabels: await labelsIdentity(external.path, trainIds, cache) } : {}),
-  };
+  const bad = new BadInputs();
+  const opened = await bad.attempt(async () => ({ dataset: spec.dataset.folder && (await openDataset(spec.dataset)) }));
+  const dataset = opened && (await bad.attempt(() => datasetIdentity(spec.dataset, opened.dataset, cache)));
+  const weights = await bad.attempt(() => weightsIdentity(spec.model, cache, findBuiltIn));
+  const trainIds = opened?.dataset?.train.map(({ id }) => id);
+  const externalLabels =
+    source === 'External' && external !== undefined ? await bad.attempt(() => labelsIdentity(external.path, trainIds, cache)) : undefined;
+  const identities = bad.all({ dataset, weights });
+  return externalLabels === undefined ? identities : { ...identities, externalLabels };
 }

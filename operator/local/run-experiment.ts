@@ -24,7 +24,7 @@ import { lockStorage } from './lock.ts';
 import { resolvePaths } from './paths.ts';
 import type { LocatedExperiment } from './paths.ts';
 import type { RunEvent } from './run-events.ts';
-import { inspectFolder, stageFolder } from './stage-folders.ts';
+import { hasCheckpoint, inspectFolder, stageFolder } from './stage-folders.ts';
 
 const TRAINER = fileURLToPath(new URL('../../trainer-image/main.ts', import.meta.url));
 
@@ -99,7 +99,10 @@ function createRunner({ experiment }: Prepared, options: RunOptions, lock?: Para
 export async function forecastExperiment(experiment: Experiment, options: LocalOptions): Promise<StageForecast[]> {
   const prepared = await prepare(experiment, options);
   const observed = await createRunner(prepared, options).observe(prepared.plan);
-  return forecast(prepared.plan, observed, readPrevious(prepared.storage, prepared.plan.experiment));
+  const { plan, storage } = prepared;
+  const checkpoints = new Set<StageName>();
+  for (const stage of plan.stages) if (await hasCheckpoint(stageFolder(storage, stage))) checkpoints.add(stage.name);
+  return forecast(plan, observed, readPrevious(storage, plan.experiment), checkpoints);
 }
 
 /** Observes, decides and acts until nothing is left to do or the signal comes. */

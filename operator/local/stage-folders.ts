@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -26,6 +26,13 @@ export type FolderContent =
   | { readonly kind: 'Complete'; readonly manifest: Manifest }
   /** There is a manifest, but what it lists is not there as it was written. */
   | { readonly kind: 'Damaged'; readonly files: readonly string[]; readonly message: string };
+
+/** Whether an unfinished stage has kept something to go on from; what was being written when it was killed does not count. */
+export async function hasCheckpoint(folder: string): Promise<boolean> {
+  const checkpoint = join(folder, ARTIFACTS.checkpoint);
+  const files = await readdir(checkpoint).catch(() => undefined);
+  return files === undefined ? existsSync(checkpoint) : files.some((file) => !file.endsWith('.tmp'));
+}
 
 export async function sha256OfFile(file: string): Promise<string> {
   const hash = createHash('sha256');

@@ -64,7 +64,11 @@ const SERVING: ReadonlySet<StageName> = new Set<StageName>(['classify']);
  * Whether a stage whose artifacts are gone has to make them again. One that only serves others, all of which are complete, need not;
  * artifacts that are there but damaged are made again in any case, since somebody may read them.
  */
-export function isNeeded({ name }: PlannedStage, { stages }: Plan, observed: Observed): boolean {
+export function isNeeded(
+  { name }: Pick<PlannedStage, 'name'>,
+  { stages }: { readonly stages: readonly Pick<PlannedStage, 'name' | 'dependsOn'>[] },
+  observed: Observed,
+): boolean {
   const stateOf = (stage: StageName): StageState => observed.get(stage) ?? { kind: 'Pending' };
   if (!SERVING.has(name) || stateOf(name).kind !== 'Pending') return true;
   const served = stages.filter(({ dependsOn }) => dependsOn.includes(name));

@@ -33,7 +33,7 @@ export interface PlanOptions {
 }
 
 /** The stages that others wait for, and why a stage is left out. */
-function stageGraph(spec: Experiment['spec']): { dependsOn: Map<StageName, StageName[]>; omitted: Plan['omitted'] } {
+export function stageGraph(spec: Experiment['spec']): { dependsOn: Map<StageName, StageName[]>; omitted: Plan['omitted'] } {
   const usesLabels = needsPseudoLabels(spec.losses);
   const isExternal = spec.pseudoLabels.source === 'External';
   const dependsOn = new Map<StageName, StageName[]>();

@@ -5,6 +5,8 @@ import { ARTIFACTS } from '../../trainer-image/artifacts.ts';
 import { STAGES } from '../api/experiment.ts';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import { Manifest } from '../api/stage-contract.ts';
+import { isNeeded } from '../plan/decide.ts';
+import { stageGraph } from '../plan/plan.ts';
 import { collectGallery } from './gallery.ts';
 import { summarizeHistory } from './history.ts';
 import type { Count, PseudoLabelSummary, ReportClass, ReportData, StageFailure, StageSummary } from './report-data.ts';
@@ -51,7 +53,7 @@ export async function collectReport(source: ReportSource): Promise<ReportData> {
     createdAt: source.createdAt ?? null,
     yaml: source.yaml ?? null,
     classes,
-    stages: await Promise.all(STAGES.map((stage) => summarizeStage(stage, source, manifests))),
+    stages: withoutUnneeded(spec, await Promise.all(STAGES.map((stage) => summarizeStage(stage, source, manifests)))),
     failure: source.failure ?? null,
     classify: await history('classify'),
     segment: await history('segment'),
@@ -102,8 +104,20 @@ async function summarizeStage(stage: StageName, source: ReportSource, manifests:
   if (planned === undefined) return { stage, state: 'NotNeeded', key: null, seconds: null, trainer: null };
   const manifest = manifests.get(stage);
   if (manifest !== undefined) return { stage, state: 'Complete', key: planned.key, seconds: manifest.seconds, trainer: manifest.trainer };
+  if (source.failure?.stage === stage) return { stage, state: 'Failed', key: planned.key, seconds: null, trainer: null };
   const state = (await listFiles(planned.folder)).length > 0 ? 'Unfinished' : 'NotRun';
   return { stage, state, key: planned.key, seconds: null, trainer: null };
+}
+
+/** A stage that a run would leave out, as its folder is gone and nobody needs it, is not needed here either. */
+function withoutUnneeded(spec: Experiment['spec'], summaries: readonly StageSummary[]): StageSummary[] {
+  const stages = [...stageGraph(spec).dependsOn].map(([name, dependsOn]) => ({ name, dependsOn }));
+  const complete = summaries.filter(({ state }) => state === 'Complete');
+  const observed = new Map(complete.map(({ stage }) => [stage, { kind: 'Complete' as const }]));
+  return summaries.map((summary) => {
+    const isLeftOut = summary.state === 'NotRun' && !isNeeded({ name: summary.stage }, { stages }, observed);
+    return isLeftOut ? { ...summary, state: 'NotNeeded' } : summary;
+  });
 }
 
 function summarizeQuality({ threshold, candidates, quality, sure }: QualityRecord): PseudoLabelSummary {

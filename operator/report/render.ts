@@ -115,14 +115,14 @@ function headline({ evaluation, pseudoLabel, stages, validation }: ReportData): 
   ];
 }
 
+/** As the terminal says it: file, field, what is wrong. */
 function failureAlert({ failure }: ReportData): Html | null {
-  return (
-    failure &&
-    html`<div class="alert" role="alert">
-      <strong>${failure.stage} has failed</strong>
-      <p>${failure.message}</p>
-    </div>`
-  );
+  if (failure === null) return null;
+  const { stage, file, field, message } = failure;
+  return html`<div class="alert" role="alert">
+    <strong>${stage} has failed</strong>
+    <p>${[file, field, message].filter((part) => part !== undefined).join(': ')}</p>
+  </div>`;
 }
 
 function noteAlert({ notes }: ReportData): Html | null {

@@ -35,8 +35,12 @@ export interface ReportClass {
   readonly color: string;
 }
 
-/** Complete: has a manifest. Unfinished: has written something, but no manifest. NotRun: no folder. NotNeeded: not in the plan. */
-export type ReportStageState = 'Complete' | 'Unfinished' | 'NotRun' | 'NotNeeded';
+/**
+ * Complete: has a manifest. Failed: this run's failure. Unfinished: has written something, but no manifest. NotRun: no folder.
+ * NotNeeded: not in the plan,
+ * or gone where no stage needs it.
+ */
+export type ReportStageState = 'Complete' | 'Failed' | 'Unfinished' | 'NotRun' | 'NotNeeded';
 
 export interface StageSummary {
   readonly stage: StageName;
@@ -49,6 +53,8 @@ export interface StageSummary {
 export interface StageFailure {
   readonly stage: StageName;
   readonly message: string;
+  readonly file?: string;
+  readonly field?: string;
 }
 
 /** Averages over equal runs of steps, so that 50,000 steps are drawn as quickly as 100. */

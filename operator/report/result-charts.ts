@@ -27,22 +27,33 @@ export function classIouChart({ iou, meanIou }: EvaluationSummary, classes: read
     summary: `IoU of ${rows.length} classes, best first: ${rows.map(({ name, value }) => `${name} ${formatPercent(value)} %`).join(', ')}.`,
     height: 56 + rows.length * 27,
     option: {
-      grid: { ...GRID, right: 48, top: 24 },
+      grid: { ...GRID, top: 24 },
       tooltip: { ...TOOLTIP, trigger: 'axis', axisPointer: { type: 'none' }, valueFormatter: format('percent') },
       xAxis: valueAxis({ min: 0, max: 1, interval: 0.25, axisLabel: PERCENT_LABELS }),
-      yAxis: {
-        ...categoryAxis(
-          rows.map(({ name }) => name),
-          104,
-        ),
-        inverse: true,
-      },
+      // The values stand in a column of their own: beside the bars the line of the mean would run through those near it.
+      yAxis: [
+        {
+          ...categoryAxis(
+            rows.map(({ name }) => name),
+            104,
+          ),
+          inverse: true,
+        },
+        {
+          ...categoryAxis(
+            rows.map(({ value }) => formatPercent(value)),
+            48,
+          ),
+          inverse: true,
+          position: 'right',
+        },
+      ],
       series: [
         {
           type: 'bar',
           name: 'IoU',
           ...BAR,
-          data: rows.map(({ value }) => ({ value, label: barLabel(formatPercent(value)) })),
+          data: rows.map(({ value }) => ({ value })),
           ...(meanIou === null ? {} : { markLine: meanLine(meanIou) }),
         },
       ],
@@ -52,7 +63,7 @@ export function classIouChart({ iou, meanIou }: EvaluationSummary, classes: read
 
 function meanLine(meanIou: number) {
   return {
-    // Behind the bars and their labels.
+    // Behind the bars.
     z: 1,
     silent: true,
     symbol: 'none',
@@ -162,14 +173,28 @@ export function stageTimeChart(stages: readonly StageSummary[]): Chart {
   };
 }
 
+/** A label above a vertical line goes to that side where there is room for it. */
+function alignAt(value: number, values: readonly number[]): 'left' | 'center' | 'right' {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const share = high === low ? 0.5 : (value - low) / (high - low);
+  return share < 0.25 ? 'left' : share > 0.75 ? 'right' : 'center';
+}
+
 /** Agreement with the scribbles of every threshold that was tried; there is at least one. */
 export function thresholdChart({ candidates, threshold }: PseudoLabelSummary): Chart {
   const points = candidates.map((candidate) => [candidate.threshold, candidate.agreement]);
+  const align =
+    threshold === null
+      ? 'center'
+      : alignAt(
+          threshold,
+          candidates.map((candidate) => candidate.threshold),
+        );
   const line = {
     silent: true,
     symbol: 'none',
     lineStyle: { color: color('ink'), type: [4, 4], width: 1 },
-    label: { formatter: `chosen: ${threshold}`, color: color('ink'), fontSize: 11 },
+    label: { formatter: `chosen: ${threshold}`, align, color: color('ink'), fontSize: 11 },
     data: [{ xAxis: threshold }],
   };
   return {

@@ -1,4 +1,5 @@
 import { unscoredSentence } from '../../trainer-image/evaluation/unscored.ts';
+import { edgeHint } from '../../trainer-image/pseudo-labels/threshold.ts';
 import { formatDuration } from '../duration.ts';
 import type { Chart } from './chart-parts.ts';
 import { formatInteger, formatPercent, formatShare } from './format.ts';
@@ -177,7 +178,10 @@ export function pseudoLabelSection({ pseudoLabel }: ReportData): Section | null 
   if (pseudoLabel.candidates.length > 0) {
     const chart = thresholdChart(pseudoLabel);
     charts.push(chart);
-    cards.push(chartCard(chart, both ? 'half' : 'full', html`<p>Agreement with the scribbles; no mask is needed for it.</p>`));
+    const { threshold, candidates } = pseudoLabel;
+    const hint = threshold === null ? undefined : edgeHint(threshold, candidates);
+    const text = `Agreement with the scribbles; no mask is needed for it.${hint === undefined ? '' : ` ${hint}.`}`;
+    cards.push(chartCard(chart, both ? 'half' : 'full', html`<p>${text}</p>`));
   }
   if (pseudoLabel.quality.length > 0) {
     const chart = qualityChart(pseudoLabel);
@@ -193,6 +197,7 @@ export function pseudoLabelSection({ pseudoLabel }: ReportData): Section | null 
 
 const STATE_TITLES: Readonly<Record<ReportStageState, string>> = {
   Complete: 'complete',
+  Failed: 'failed',
   Unfinished: 'unfinished',
   NotRun: 'not run',
   NotNeeded: 'not needed',

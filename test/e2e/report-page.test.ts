@@ -64,6 +64,29 @@ function countShapes(page: Page): Promise<[string, number][]> {
   );
 }
 
+/** Texts of charts that are cut off at the edge of their chart. */
+function cutTexts(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`[...document.querySelectorAll('.chart svg')].flatMap((svg) => {
+    const edge = svg.getBoundingClientRect();
+    return [...svg.querySelectorAll('text')]
+      .map((text) => ({ name: svg.closest('.chart').id + ': ' + text.textContent, box: text.getBoundingClientRect() }))
+      .filter(({ box }) => box.left < edge.left - 1 || box.right > edge.right + 1 || box.top < edge.top - 1 || box.bottom > edge.bottom + 1)
+      .map(({ name }) => name);
+  })`);
+}
+
+/** Texts of the chart that a dashed line or its label runs into. */
+function crossedTexts(page: Page, chart: string): Promise<string[]> {
+  return page.evaluate<string[]>(`(() => {
+    const svg = document.querySelector('#chart-${chart} svg');
+    const texts = [...svg.querySelectorAll('text')];
+    const meets = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    const boxOf = (element) => element.getBoundingClientRect();
+    const lines = [...svg.querySelectorAll('path[stroke-dasharray]'), ...texts.filter((text) => /^(chosen|mIoU)/.test(text.textContent))];
+    return texts.filter((text) => lines.some((line) => line !== text && meets(boxOf(text), boxOf(line)))).map((text) => text.textContent);
+  })()`);
+}
+
 function overflow(page: Page): Promise<number> {
   return page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 }
@@ -120,7 +143,12 @@ const cases: [why: string, data: ReportData, charts: number][] = [
   ['scribbles only, without pseudo-labels', { ...complete, classify: null, pseudoLabel: null }, 7],
   [
     'failed in the middle',
-    { ...complete, evaluation: null, failure: { stage: 'segment', message: 'loss is not finite: <lorm>' }, notes: ['x'.repeat(200)] },
+    {
+      ...complete,
+      evaluation: null,
+      failure: { stage: 'segment', message: 'loss is not finite: <lorm>', file: `/${'x'.repeat(200)}/a.png` },
+      notes: ['x'.repeat(200)],
+    },
     10,
   ],
   ['classes without IoU', { ...complete, evaluation: withoutIou(complete) }, 12],
@@ -133,13 +161,47 @@ for (const [why, data, charts] of cases) {
       assert.is(shapes.length, charts);
       for (const [id, count] of shapes) assert.ok(count >= 3, `${id} has ${count} shapes`);
       assert.ok((await overflow(page)) <= 0, 'the page scrolls sideways on a phone');
+      assert.equal(await cutTexts(page), [], 'on a phone');
       await page.setViewportSize(DESKTOP);
+      await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+      assert.equal(await cutTexts(page), [], 'on a desktop');
       assert.ok((await overflow(page)) <= 0, 'the page scrolls sideways on a desktop');
       assert.is(await page.textContent('h1'), data.name);
       assert.not.match(await page.innerText('body'), /NaN|undefined|null|Infinity/);
     });
   });
 }
+
+/** The chosen threshold is the first or the last candidate. */
+const atEdge = (threshold: number): ReportData => {
+  const candidates = [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5].map((candidate) => ({
+    threshold: candidate,
+    agreement: 0.5 - 0.2 * Math.abs(threshold - candidate),
+  }));
+  return { ...complete, pseudoLabel: { ...complete.pseudoLabel!, threshold, candidates } };
+};
+for (const threshold of [0.2, 0.5]) {
+  for (const viewport of [PHONE, DESKTOP]) {
+    test(`a threshold of ${threshold} at the edge of the candidates is labelled within the chart at ${viewport.width} pixels`, () =>
+      withReport(atEdge(threshold), { viewport }, async ({ page }) => {
+        assert.match(await page.innerText('#chart-threshold'), `chosen: ${threshold}`);
+        assert.equal(await cutTexts(page), []);
+        assert.equal(await crossedTexts(page, 'threshold'), []);
+        assert.match(await page.innerText('#pseudo-labels'), `${threshold} is the ${threshold === 0.2 ? 'lowest' : 'highest'} candidate`);
+      }));
+  }
+}
+
+test('the line of the mean runs through no value of a class near it', async () => {
+  const iou = complete.evaluation!.iou.map((_, index) => 0.56 - 0.01 * index);
+  const evaluation = { ...complete.evaluation!, iou, meanIou: 0.545 };
+  for (const viewport of [PHONE, DESKTOP]) {
+    await withReport({ ...complete, evaluation }, { viewport }, async ({ page }) => {
+      assert.match(await page.innerText('#chart-class-iou'), /56\.0/);
+      assert.equal(await crossedTexts(page, 'class-iou'), []);
+    });
+  }
+});
 
 test('charts follow the colour scheme without a reload', async () => {
   await withReport(complete, { colorScheme: 'light' }, async ({ page }) => {
@@ -156,7 +218,12 @@ test('charts follow the colour scheme without a reload', async () => {
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`all text stands out from its background in the ${colorScheme} scheme`, async () => {
-    const data: ReportData = { ...complete, failure: { stage: 'evaluate', message: 'why' }, notes: ['a note'], stages: [...empty.stages] };
+    const data: ReportData = {
+      ...complete,
+      failure: { stage: 'evaluate', message: 'why' },
+      notes: ['a note'],
+      stages: empty.stages.map((stage, i) => (i === 0 ? { ...stage, state: 'Failed' } : stage)),
+    };
     await withReport(data, { colorScheme }, async ({ page }) => {
       assert.equal(await page.evaluate(PALE_TEXTS), []);
     });

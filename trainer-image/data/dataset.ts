@@ -2,8 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
 import type { DatasetSettings } from '../../operator/api/experiment.ts';
-import { BadInputError } from '../errors.ts';
-import { field, isMissing, listFolder, mayBeMissing, readSplit, scribbledImages, type FolderSettings } from './split-lists.ts';
+import { BadInputError, BadInputs } from '../errors.ts';
+import {
+  andOthers,
+  field,
+  isMissing,
+  listFolder,
+  mayBeMissing,
+  readSplit,
+  refuseOverlap,
+  scribbledImages,
+  type FolderSettings,
+} from './split-lists.ts';
 import type { Dataset, Sample } from './types.ts';
 
 /** The masks that there are; none in data without masks. */
@@ -56,48 +66,61 @@ async function readClasses(settings: DatasetSettings, root: string): Promise<rea
   return settings.classes;
 }
 
+/** The samples with their files. @throws BadInputError for those that lack one that they need */
+function withFiles(samples: readonly Sample[], folders: SampleFolders, needed: 'scribble' | 'mask' | undefined): Sample[] {
+  const complete = samples.map((sample): Sample => {
+    const file = `${sample.id}.png`;
+    return {
+      ...sample,
+      ...(folders.scribbles.has(file) ? { scribble: join(folders.scribble, file) } : {}),
+      ...(folders.masks.has(file) ? { mask: join(folders.mask, file) } : {}),
+    };
+  });
+  const [first, ...others] = needed === undefined ? [] : complete.filter((sample) => sample[needed] === undefined);
+  if (first === undefined || needed === undefined) return complete;
+  const what = {
+    scribble: 'of the training split has no scribble; an unannotated image needs one that is 255 everywhere',
+    mask: 'of the validation split has no mask to be evaluated against',
+  }[needed];
+  const message = `image "${first.id}" ${what}${andOthers(others.map(({ id }) => `"${id}"`))}`;
+  throw new BadInputError(message, { file: join(folders[needed], `${first.id}.png`), field: field(`${needed}s`) });
+}
+
+/** Paths of the folders of scribbles and masks, and the names in them. */
+interface SampleFolders {
+  readonly scribble: string;
+  readonly mask: string;
+  readonly scribbles: ReadonlySet<string>;
+  readonly masks: ReadonlySet<string>;
+}
+
 /**
  * Opens a VOC-style folder: class names, and for every image of a split its files. Only names are looked at, no picture is
  * decoded (surveyScribbles does that). Training images need a scribble file; validation images need a mask, unless the data
  * have none at all; the others are taken where they exist.
  * @param settings with a folder whose path is absolute
  * @throws BadInputError naming the file and the setting: missing folder, list, image, scribble, mask or class names; an empty
- *   split; an image listed twice
+ *   split; an image listed twice, or in both lists. BadInputErrors for several of them
  */
 export async function openDataset(settings: DatasetSettings): Promise<Dataset> {
   const { folder } = settings;
   if (folder === undefined) throw new BadInputError('a folder is needed', { field: 'spec.dataset.folder' });
   await listFolder(folder.path, 'path');
-  const classes = await readClasses(settings, folder.path);
-  const folders = { scribble: join(folder.path, folder.scribbles), mask: join(folder.path, folder.masks) };
-  const images = await listFolder(join(folder.path, folder.images), 'images');
-  const scribbles = await listFolder(folders.scribble, 'scribbles');
-  const masks = await listMasks(folder);
-
-  const complete = (sample: Sample): Sample => {
-    const file = `${sample.id}.png`;
-    return {
-      ...sample,
-      ...(scribbles.has(file) ? { scribble: join(folders.scribble, file) } : {}),
-      ...(masks.has(file) ? { mask: join(folders.mask, file) } : {}),
-    };
-  };
-  const trainable = (sample: Sample): Sample => {
-    if (sample.scribble !== undefined) return sample;
-    const message = `image "${sample.id}" of the training split has no scribble; an unannotated image needs one that is 255 everywhere`;
-    throw new BadInputError(message, { file: join(folders.scribble, `${sample.id}.png`), field: field('scribbles') });
-  };
-  const scorable = (sample: Sample): Sample => {
-    if (sample.mask !== undefined || masks.size === 0) return sample;
-    const message = `image "${sample.id}" of the validation split has no mask to be evaluated against`;
-    throw new BadInputError(message, { file: join(folders.mask, `${sample.id}.png`), field: field('masks') });
-  };
-  const listed = await readSplit(folder, 'trainSplit', images);
-  const val = (await readSplit(folder, 'valSplit', images)) ?? [];
-  const train = listed ?? scribbledImages(folder, images, scribbles, val);
-  return {
-    classes,
-    train: train.map((sample) => trainable(complete(sample))),
-    val: val.map((sample) => scorable(complete(sample))),
-  };
+  const paths = { scribble: join(folder.path, folder.scribbles), mask: join(folder.path, folder.masks) };
+  const bad = new BadInputs();
+  const classes = await bad.attempt(() => readClasses(settings, folder.path));
+  const images = await bad.attempt(() => listFolder(join(folder.path, folder.images), 'images'));
+  const scribbles = await bad.attempt(() => listFolder(paths.scribble, 'scribbles'));
+  const masks = await bad.attempt(() => listMasks(folder));
+  const listed = await bad.attempt(() => readSplit(folder, 'trainSplit', images));
+  const listedVal = await bad.attempt(() => readSplit(folder, 'valSplit', images));
+  let [train, val]: (Sample[] | undefined)[] = [];
+  if (images !== undefined && scribbles !== undefined && masks !== undefined && listed !== undefined && listedVal !== undefined) {
+    const folders = { ...paths, scribbles, masks };
+    const validated = listedVal ?? [];
+    if (listed !== null) await bad.attempt(() => refuseOverlap(folder, listed, validated));
+    train = await bad.attempt(() => withFiles(listed ?? scribbledImages(folder, images, scribbles, validated), folders, 'scribble'));
+    val = await bad.attempt(() => withFiles(validated, folders, masks.size === 0 ? undefined : 'mask'));
+  }
+  return bad.all({ classes, train, val });
 }

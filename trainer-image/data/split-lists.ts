@@ -8,6 +8,9 @@ import type { Sample } from './types.ts';
 
 export type FolderSettings = NonNullable<DatasetSettings['folder']>;
 
+/** How many names a message gives of many. */
+const SHOWN = 3;
+
 /** A setting's name in messages. */
 export const field = (name: keyof FolderSettings) => `spec.dataset.folder.${name}`;
 
@@ -41,12 +44,15 @@ function namesOfLine(line: string): string[] {
   return [line, column, isFile ? path.name : path.base];
 }
 
-/** The images of a split list; undefined where there is no list and none is needed. */
+/**
+ * The images of a split list; null where there is no list and none is needed.
+ * @param images files in the folder of images; undefined where that cannot be read: then the list alone is looked at
+ */
 export async function readSplit(
   settings: FolderSettings,
   name: 'trainSplit' | 'valSplit',
-  images: ReadonlySet<string>,
-): Promise<Sample[] | undefined> {
+  images: ReadonlySet<string> | undefined,
+): Promise<Sample[] | null> {
   const file = join(settings.path, settings[name]);
   const where = { file, field: field(name) };
   let text: string;
@@ -54,29 +60,43 @@ export async function readSplit(
     text = await readFile(file, 'utf8');
   } catch (cause) {
     const error = readingError(file, cause, where.field);
-    if (mayBeMissing(settings, name) && isMissing(error)) return undefined;
+    if (mayBeMissing(settings, name) && isMissing(error)) return null;
     throw error;
   }
-  const seen = new Map<string, number>();
-  const samples: Sample[] = [];
-  for (const [index, raw] of text
+  const lines = text
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
-    .entries()) {
-    const line = raw.trim();
-    if (line === '') continue;
+    .map((line, index) => ({ line: line.trim(), number: index + 1 }))
+    .filter(({ line }) => line !== '');
+  if (lines.length === 0) throw new BadInputError('the split is empty: it names no image', where);
+  if (images === undefined) return [];
+  const seen = new Map<string, number>();
+  const missing: { line: string; number: number }[] = [];
+  const samples: Sample[] = [];
+  for (const { line, number } of lines) {
     const found = findImage(namesOfLine(line), images);
     if (found === undefined) {
-      const message = `line ${index + 1}: no image "${line}" (${IMAGE_EXTENSIONS.join(', ')}) in ${join(settings.path, settings.images)}`;
-      throw new BadInputError(message, where);
+      missing.push({ line, number });
+      continue;
     }
     const before = seen.get(found.id);
-    if (before !== undefined) throw new BadInputError(`"${found.id}" is listed twice, in lines ${before} and ${index + 1}`, where);
-    seen.set(found.id, index + 1);
+    if (before !== undefined) throw new BadInputError(`"${found.id}" is listed twice, in lines ${before} and ${number}`, where);
+    seen.set(found.id, number);
     samples.push({ id: found.id, image: join(settings.path, settings.images, found.file) });
   }
-  if (samples.length === 0) throw new BadInputError('the split is empty: it names no image', where);
+  if (missing.length > 0) {
+    const [{ line, number }, ...others] = missing;
+    const first = `line ${number}: no image "${line}" (${IMAGE_EXTENSIONS.join(', ')}) in ${join(settings.path, settings.images)}`;
+    throw new BadInputError(first + andOthers(others.map((other) => `"${other.line}" of line ${other.number}`)), where);
+  }
   return samples;
+}
+
+/** "; nor is there one for …": the first few of the others that a message is about, and how many they are. */
+export function andOthers(others: readonly string[]): string {
+  if (others.length === 0) return '';
+  const more = others.length > SHOWN ? `, … (${others.length} more)` : '';
+  return `; nor is there one for ${others.slice(0, SHOWN).join(', ')}${more}`;
 }
 
 function findImage(names: readonly string[], images: ReadonlySet<string>): { id: string; file: string } | undefined {
@@ -86,6 +106,19 @@ function findImage(names: readonly string[], images: ReadonlySet<string>): { id:
     }
   }
   return undefined;
+}
+
+/**
+ * Refuses images that are trained on and scored: what they score says nothing of images that were never seen.
+ * @throws BadInputError naming both lists and the first few images
+ */
+export function refuseOverlap(settings: FolderSettings, train: readonly Sample[], val: readonly Sample[]): void {
+  const trained = new Set(train.map(({ image }) => image));
+  const both = val.filter(({ image }) => trained.has(image)).map(({ id }) => `"${id}"`);
+  if (both.length === 0) return;
+  const names = both.slice(0, SHOWN).join(', ') + (both.length > SHOWN ? `, … (${both.length} images)` : '');
+  const message = `${join(settings.path, settings.trainSplit)} lists ${names}, too: an image that is trained on scores too well; take it off one of the two lists`;
+  throw new BadInputError(message, { file: join(settings.path, settings.valSplit), field: field('valSplit') });
 }
 
 /** Without a list for training: every image with a scribble that is not for validation, in the order of the names. */

@@ -1,6 +1,7 @@
 import { addRows, gatherRows } from './rows.ts';
 import { attribute, execute, tf, usesGpu, type Scalar, type Tensor, type Tensor4D } from '../tf.ts';
 import { IGNORE_INDEX } from '../../operator/api/experiment.ts';
+import { BadInputError } from '../errors.ts';
 
 const T = attribute.float32('T');
 
@@ -12,7 +13,14 @@ const T = attribute.float32('T');
  *   of pixels where that product is not 0.
  */
 export type PixelTerm =
-  | { readonly kind: 'crossEntropy'; readonly labels: Tensor; readonly labelSmoothing: number; readonly weight: number }
+  | {
+      readonly kind: 'crossEntropy';
+      readonly labels: Tensor;
+      readonly labelSmoothing: number;
+      readonly weight: number;
+      /** Whether most pixels have a label, as in pseudo-labels: then nobody need look for those that have. */
+      readonly isDense?: boolean;
+    }
   | { readonly kind: 'distanceEntropy'; readonly distance: Tensor; readonly weight: number };
 
 /** What the terms share: the log-probabilities of the pixels, and what follows from them when a term first asks. */
@@ -101,8 +109,9 @@ function evaluateTerms(logits: Tensor, terms: readonly PixelTerm[], targets: rea
 
 /** The pixels that any term asks about, unless they are most of them: scribbles cover a few per cent. */
 function sparsePixels(terms: readonly PixelTerm[]): Tensor | undefined {
-  if (usesGpu || terms.some(({ kind }) => kind === 'distanceEntropy')) return undefined;
-  const labels = terms.map((term) => (term.kind === 'crossEntropy' ? term.labels : term.distance).dataSync());
+  const sparse = terms.filter((term) => term.kind === 'crossEntropy' && term.isDense !== true);
+  if (usesGpu || sparse.length < terms.length) return undefined;
+  const labels = sparse.map((term) => (term as PixelTerm & { kind: 'crossEntropy' }).labels.dataSync());
   const most = labels[0].length / 4;
   const pixels: number[] = [];
   for (let pixel = 0; pixel < labels[0].length && pixels.length <= most; pixel++) {
@@ -111,12 +120,27 @@ function sparsePixels(terms: readonly PixelTerm[]): Tensor | undefined {
   return pixels.length > most ? undefined : tf.tensor1d(pixels, 'int32');
 }
 
+const MOST_POSITIONS = 2 ** 31 - 1;
+
+/**
+ * Refuses batches whose logits are more than the whole numbers of 32 bits that the labels' places among them are counted in.
+ * @throws BadInputError
+ */
+export function checkLogitCount(pixels: number, classes: number): void {
+  if (pixels * classes <= MOST_POSITIONS) return;
+  const message =
+    `a batch has ${pixels} pixels of ${classes} classes each, ${pixels * classes} logits, and more than ${MOST_POSITIONS} cannot be ` +
+    `counted; lower batchSize or cropSize`;
+  throw new BadInputError(message, { field: 'spec.segment' });
+}
+
 /**
  * Weighted sum of pixel losses, and each before its weight: the softmax and everything over [N, K] that the terms have in common
  * is computed once, and one gradient kept. logits [B, H, W, K] → scalars; a term without a pixel is 0. Only `total` has a gradient.
  */
 export function pixelLosses(logits: Tensor4D, terms: readonly PixelTerm[]): { total: Scalar; values: Scalar[] } {
-  const classes = logits.shape[3];
+  const [images, height, width, classes] = logits.shape;
+  checkLogitCount(images * height * width, classes);
   const operation = tf.customGrad((...args: unknown[]) => {
     const [input, save] = args as [Tensor, (tensors: Tensor[]) => void];
     const flat = tf.reshape(input, [-1, classes]);

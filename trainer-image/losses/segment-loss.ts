@@ -55,7 +55,7 @@ export function segmentLoss(input: SegmentLossInput): { total: Scalar; terms: Ma
   const map = (term: LossTermName) => required(supervision[term === 'lorm' ? 'pseudoLabel' : term], term);
   const pixelTerm: Record<Exclude<LossTermName, 'lorm'>, (weight: number) => PixelTerm> = {
     scribble: (weight) => ({ kind: 'crossEntropy', labels: map('scribble'), labelSmoothing: 0, weight }),
-    pseudoLabel: (weight) => ({ kind: 'crossEntropy', labels: map('pseudoLabel'), labelSmoothing, weight }),
+    pseudoLabel: (weight) => ({ kind: 'crossEntropy', labels: map('pseudoLabel'), labelSmoothing, weight, isDense: true }),
     scribbleDistance: (weight) => ({ kind: 'distanceEntropy', distance: map('scribbleDistance'), weight }),
     classDistance: (weight) => ({ kind: 'distanceEntropy', distance: map('classDistance'), weight }),
   };

@@ -54,6 +54,21 @@ export function createThresholdScores(candidates: readonly number[], classes: nu
   };
 }
 
+/**
+ * What a person should know of a choice at the edge of the candidates: a better threshold may lie beyond. Undefined elsewhere, and where
+ * all candidates agree alike.
+ */
+export function edgeHint(threshold: number, curve: ThresholdChoice['curve']): string | undefined {
+  const others = curve.filter((candidate) => candidate.threshold !== threshold);
+  const chosen = curve.find((candidate) => candidate.threshold === threshold)?.agreement ?? null;
+  if (chosen === null || others.every(({ agreement }) => agreement === chosen)) return undefined;
+  const isLowest = others.every((other) => other.threshold > threshold);
+  const isHighest = others.every((other) => other.threshold < threshold);
+  if (!isLowest && !isHighest) return undefined;
+  const [edge, beyond] = isLowest ? ['lowest', 'lower'] : ['highest', 'higher'];
+  return `${threshold} is the ${edge} candidate, and a ${beyond} one may agree better: widen spec.pseudoLabels.thresholdCandidates`;
+}
+
 /** The candidate that agrees best with the scribbles; of equals the first, which is also the answer where nothing is scribbled. */
 export function chooseThreshold({ candidates, counts }: Pick<ThresholdScores, 'candidates' | 'counts'>): ThresholdChoice {
   const curve = candidates.map((threshold, c) => ({ threshold, agreement: meanIou(counts[c]) }));

@@ -9,6 +9,7 @@ import { checkLabelMap, imageLevelLabels } from '../data/labels.ts';
 import { createRandom } from '../data/random.ts';
 import { withMasks, type MaskedSample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
+import { whileWriting } from '../file-system-error.ts';
 import { meanAveragePrecision } from '../evaluation/average-precision.ts';
 import { imageTensor } from '../evaluation/inference.ts';
 import { multiLabelCrossEntropy } from '../losses/pixel-losses.ts';
@@ -60,7 +61,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   const { spec } = context;
   const { backbone } = spec.model;
   const dataset = await openStageDataset(context);
-  const survey = await surveyStageScribbles(dataset, context);
+  const survey = await surveyStageScribbles(dataset, context, true);
   const unannotated = new Set(survey.unannotated);
   // Without any scribble nothing is known about an image: it is no example of "none of the classes".
   const samples = dataset.train.filter(({ id }) => !unannotated.has(id));
@@ -107,7 +108,8 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
     },
     context,
   );
-  writeSafetensors(join(context.output, ARTIFACTS.classify.weights), network.parameters.export(), { stage: 'classify', backbone });
+  const weights = join(context.output, ARTIFACTS.classify.weights);
+  whileWriting(weights, () => writeSafetensors(weights, network.parameters.export(), { stage: 'classify', backbone }));
   network.parameters.dispose();
   return {
     loss: result.loss,

@@ -10,7 +10,7 @@ import { withMasks, type Dataset, type Sample } from '../data/types.ts';
 import { dataThreads, mapInWorkers } from '../data/thread-pool.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { writeJson } from '../json-file.ts';
-import { chooseThreshold, createThresholdScores, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
+import { chooseThreshold, createThresholdScores, edgeHint, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
 import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/label-jobs.ts';
 import { openActivationStore } from './activation-store.ts';
 import type { ActivationSource } from './activations.ts';
@@ -144,6 +144,8 @@ async function thresholdFor(
   }
   const choice = chooseThreshold(scores);
   context.log(`background threshold ${choice.threshold}, chosen on the scribbles`);
+  const hint = edgeHint(choice.threshold, choice.curve);
+  if (hint !== undefined) context.log(hint);
   return { ...choice, seconds: tally.seconds };
 }
 

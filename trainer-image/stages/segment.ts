@@ -6,8 +6,10 @@ import { ARTIFACTS } from '../artifacts.ts';
 import type { LoaderFields, TrainingBatch } from '../data/loader.ts';
 import { createRandom } from '../data/random.ts';
 import { BadInputError } from '../errors.ts';
+import { whileWriting } from '../file-system-error.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { withMasks } from '../data/types.ts';
+import { checkLogitCount } from '../losses/pixel-losses.ts';
 import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
 import { normalisationOf } from '../model/segmentor.ts';
 import { writeSafetensors } from '../model/weights/safetensors.ts';
@@ -58,7 +60,10 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   if (pseudoLabel === undefined && needsPseudoLabels(spec.losses))
     throw new BadInputError('segment with these losses needs a pseudo-label stage', { field: 'upstream.pseudoLabel' });
   const dataset = await openStageDataset(context);
-  const survey = await surveyStageScribbles(dataset, context);
+  const shape: [number, number, number] = [settings.batchSize, settings.cropSize, settings.cropSize];
+  checkLogitCount(shape[0] * shape[1] * shape[2], dataset.classes.length);
+  // Before classify was trained the files were looked at; its key, on which this one's rests, stands for the same content.
+  const survey = await surveyStageScribbles(dataset, context, context.input.upstream.classify === undefined);
   const labels = pseudoLabel === undefined ? undefined : join(pseudoLabel, ARTIFACTS.pseudoLabel.labels);
   const lorm = isEffective(spec.losses, 'lorm');
   const model = {
@@ -71,12 +76,13 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   const network = createModel(model, lorm, createRandom(context.seed, 'segmentor'));
   loadInitialWeights(network.parameters, context);
   const normalisation = normalisationOf(backbone);
-  const shape: [number, number, number] = [settings.batchSize, settings.cropSize, settings.cropSize];
 
   const masked = withMasks(dataset.val);
   if (masked.length === 0 && settings.validateEvery > 0)
     context.log('there are no masks of validation images: spec.segment.validateEvery has no effect');
   let validation: History<ValidationLine> | undefined;
+  /** Of the last validation, also by an earlier attempt. */
+  let lastMeanIou: number | null = null;
   const validate = async (epoch: number, step: number, report: (share: number) => void): Promise<number | undefined> => {
     if (masked.length === 0 || settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
     const confusion = createConfusion(dataset.classes.length);
@@ -88,6 +94,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
     const meanIou = confusion.meanIou();
     validation?.add({ epoch, step, meanIou, iou: confusion.iou() });
     validation?.flush();
+    lastMeanIou = meanIou;
     return meanIou ?? undefined;
   };
 
@@ -100,6 +107,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
       openLoader: (startStep) => {
         // A training that goes on from an epoch's end validates that epoch once more: its line may not have been written.
         validation = new History<ValidationLine>(join(context.output, ARTIFACTS.segment.validation), startStep - 1);
+        lastMeanIou = validation.last?.meanIou ?? null;
         return openStageLoader(
           { settings, samples: dataset.train, classes: dataset.classes, fields: loaderFields(spec, labels), startStep },
           context,
@@ -123,10 +131,12 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
     context,
   );
   const metadata = modelMetadata(model);
-  writeSafetensors(join(context.output, ARTIFACTS.segment.weights), network.parameters.export(), metadata);
+  const weights = join(context.output, ARTIFACTS.segment.weights);
+  whileWriting(weights, () => writeSafetensors(weights, network.parameters.export(), metadata));
   network.parameters.dispose();
   return {
     loss: result.loss,
+    meanIou: lastMeanIou,
     steps: result.steps,
     images: dataset.train.length,
     imagesWithoutScribble: survey.unannotated.length,

@@ -37,18 +37,21 @@ export function degradationOf(spec: ExperimentSpec): (Degradation & { seed: numb
   return shrink === 0 && drop === 0 ? undefined : { shrink, drop, seed: spec.seed };
 }
 
-/** From this many training images on, looking at the scribbles takes long enough to be shown. */
+/** From this many images on, looking at them takes long enough to be shown. */
 const MANY = 500;
 
 /**
  * Surveys the scribbles and says what a person should know about them.
+ * @param everyFile also looks into the images and masks of both splits; for the first stage that trains
  * @throws Interrupted when the stage is told to stop meanwhile; BadInputError as surveyScribbles does
  */
-export async function surveyStageScribbles(dataset: Dataset, context: StageContext): Promise<ScribbleSurvey> {
-  const survey = await surveyScribbles(dataset, degradationOf(context.spec), (done, total) => {
-    if (context.isStopping()) context.stop(`stopped after looking at ${done} of ${total} scribbles`);
-    if (total >= MANY) context.progress({ label: 'scribbles', done, total, unit: 'image' });
-  });
+export async function surveyStageScribbles(dataset: Dataset, context: StageContext, everyFile = false): Promise<ScribbleSurvey> {
+  const label = everyFile ? 'files' : 'scribbles';
+  const onImage = (done: number, total: number) => {
+    if (context.isStopping()) context.stop(`stopped after looking at the ${label} of ${done} of ${total} images`);
+    if (total >= MANY) context.progress({ label, done, total, unit: 'image' });
+  };
+  const survey = await surveyScribbles(dataset, { degradation: degradationOf(context.spec), everyFile, onImage });
   const share = (100 * survey.annotatedShare).toFixed(2);
   context.log(`${dataset.train.length} training images, ${share} % of their pixels scribbled, ${dataset.classes.length} classes`);
   if (survey.unannotated.length > 0) {

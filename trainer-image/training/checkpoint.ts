@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BadInputError } from '../errors.ts';
+import { fileSystemError } from '../file-system-error.ts';
 import type { ParameterStore } from '../model/parameters.ts';
 import { arraysOnDemand, type NamedArray, type NamedArrays } from '../model/weights/elements.ts';
 import { writeBytesAtomically } from '../model/weights/files.ts';
@@ -76,22 +77,32 @@ function* releasing(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
   }
 }
 
+/** What a person reads where a checkpoint cannot be written; undefined for what no person can mend. */
+function writingError(error: unknown, folder: string, file: string, step: number): BadInputError | undefined {
+  const known = fileSystemError(error, file);
+  if (known === undefined) return undefined;
+  const last = checkpoints(folder).at(-1);
+  const next = last === undefined ? 'The next run begins this stage again' : `In this folder the next run goes on from step ${last.step}`;
+  const message = `the checkpoint of step ${step} cannot be written: ${known.message}. ${next}`;
+  return new BadInputError(message, { file: known.file, field: known.field, cause: error });
+}
+
 /**
  * Writes the checkpoint of the state before `step`. Older ones stay until `removeCheckpoints`: whether the state is any good shows
  * in the loss of the next step only.
  * @returns the name of a parameter that is not finite; then no checkpoint is left
  */
 export function writeCheckpoint(folder: string, step: number, parameters: ParameterStore, optimizer: Sgd): string | undefined {
-  mkdirSync(folder, { recursive: true });
   const file = join(folder, `step-${String(step).padStart(9, '0')}.safetensors`);
   const weights = finiteOnly(parameters.exportOnDemand());
   const arrays = new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, optimizer.exportOnDemand())]);
   try {
+    mkdirSync(folder, { recursive: true });
     writeBytesAtomically(file, releasing(safetensorsPieces(arrays)));
     return undefined;
   } catch (error) {
     if (error instanceof NotFinite) return error.parameter;
-    throw error;
+    throw writingError(error, folder, file, step) ?? error;
   }
 }
 

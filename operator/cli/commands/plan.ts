@@ -1,7 +1,7 @@
 import type { StageForecast } from '../../plan/forecast.ts';
 import type { RunEvent } from '../../local/run-events.ts';
 import { forecastExperiment } from '../../local/run-experiment.ts';
-import { loadExperiment } from '../load-experiment.ts';
+import { loadExperiment, locateBadInput } from '../load-experiment.ts';
 import { printable } from '../progress/format.ts';
 import { choosePaint, type Paint } from '../style.ts';
 import { trainerOptions } from '../trainer.ts';
@@ -9,12 +9,14 @@ import { renderTable } from '../table.ts';
 
 /** Shows what a run would do, and why. Starts nothing. */
 export async function planCommand(file: string, options: { storage?: string; verify: boolean; json?: boolean }): Promise<void> {
-  const { experiment, baseFolder } = await loadExperiment(file, options.storage);
+  const loaded = await loadExperiment(file, options.storage);
+  const { experiment, baseFolder } = loaded;
   // What is damaged is said here; in the table it is unfinished like any other.
   const onEvent = (event: RunEvent) => {
     if (event.type === 'note') process.stderr.write(`${event.level}: ${printable(event.message)}\n`);
   };
-  const stages = await forecastExperiment(experiment, { baseFolder, verify: options.verify, onEvent, ...trainerOptions(process.env) });
+  const settings = { baseFolder, verify: options.verify, onEvent, ...trainerOptions(process.env) };
+  const stages = await locateBadInput(loaded, () => forecastExperiment(experiment, settings));
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ experiment: experiment.metadata.name, stages })}\n`);
     return;
@@ -29,6 +31,7 @@ export function renderForecast(stages: readonly StageForecast[], paint: Paint): 
   const rows = stages.map(({ stage, action, key, because }) => [stage, ACTIONS[action], key?.slice(0, 12) ?? '', because.join('; ')]);
   const table = renderTable(['stage', 'action', 'key', 'why'], rows, paint);
   const work = stages.filter(({ action }) => action === 'Run' || action === 'Resume').map(({ stage }) => stage);
-  const summary = work.length === 0 ? 'Nothing to do: every stage is complete.' : `Would run: ${work.join(', ')}.`;
+  const all = stages.some(({ action }) => action === 'Omit') ? 'every stage that is needed' : 'every stage';
+  const summary = work.length === 0 ? `Nothing to do: ${all} is complete.` : `Would run: ${work.join(', ')}.`;
   return `${table}\n${summary}\n`;
 }

@@ -1,12 +1,13 @@
 import type { StageName } from '../../api/experiment.ts';
 import { resolvePaths } from '../../local/paths.ts';
+import type { RunEvent } from '../../local/run-events.ts';
 import { runExperiment, type RunResult } from '../../local/run-experiment.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { commandName, quote, shortPath } from '../command-name.ts';
 import { reportFile, writeReport } from '../experiment-report.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { describeFailure } from '../failure.ts';
-import { loadExperiment, type LoadedExperiment } from '../load-experiment.ts';
+import { loadExperiment, locateBadInput, type LoadedExperiment } from '../load-experiment.ts';
 import { createReporter } from '../progress/create-reporter.ts';
 import { printable } from '../progress/format.ts';
 import type { RunReporter } from '../progress/reporter.ts';
@@ -39,14 +40,9 @@ export async function runCommand(file: string, options: RunCommandOptions): Prom
     const loaded = await loadExperiment(file, options.storage);
     const { experiment, baseFolder } = loaded;
     const until = options.until as StageName | undefined;
-    const result = await runExperiment(experiment, {
-      baseFolder,
-      ...trainerOptions(process.env),
-      until,
-      verify: options.verify,
-      signal: interrupts.signal,
-      onEvent: (event) => reporter.report(event),
-    });
+    const settings = { baseFolder, ...trainerOptions(process.env), until, verify: options.verify, signal: interrupts.signal };
+    const onEvent = (event: RunEvent) => reporter.report(event);
+    const result = await locateBadInput(loaded, () => runExperiment(experiment, { ...settings, onEvent }));
     const report = options.report && result.outcome !== 'Interrupted' ? await tryReport(loaded, result, reporter) : undefined;
     const summary = await collectSummary(result, report);
     reporter.close();

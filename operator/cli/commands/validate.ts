@@ -1,4 +1,4 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { BadInputError } from '../../../trainer-image/errors.ts';
 import { openDataset } from '../../../trainer-image/data/dataset.ts';
 import { withMasks } from '../../../trainer-image/data/types.ts';
@@ -10,7 +10,7 @@ import { resolvePaths } from '../../local/paths.ts';
 import { ExperimentError } from '../../api/findings.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { describeFailure } from '../failure.ts';
-import { loadExperiment } from '../load-experiment.ts';
+import { loadExperiment, locateBadInput, type LoadedExperiment } from '../load-experiment.ts';
 
 /**
  * Checks every file, whatever is wrong with the one before.
@@ -46,6 +46,7 @@ const READABLE: DigestCache = {
     await access(file, constants.R_OK).catch((cause: unknown) => {
       throw readingError(file, cause);
     });
+    if ((await stat(file)).isDirectory()) throw new BadInputError('is a folder, not a file', { file });
     return '';
   },
   save() {
@@ -55,7 +56,11 @@ const READABLE: DigestCache = {
 
 /** What the experiment is about, in a few words. @throws BadInputError for files of it that cannot be read, if `withData` */
 async function checkExperiment(file: string, withData: boolean): Promise<string> {
-  const { experiment, baseFolder } = await loadExperiment(file);
+  const loaded = await loadExperiment(file);
+  return locateBadInput(loaded, () => checkFiles(loaded, withData));
+}
+
+async function checkFiles({ experiment, baseFolder }: LoadedExperiment, withData: boolean): Promise<string> {
   const located = resolvePaths(experiment, baseFolder);
   const { dataset, model } = located.spec;
   if (withData) await resolveIdentities(located, READABLE, findImagenetWeights);

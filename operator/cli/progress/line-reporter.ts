@@ -2,7 +2,7 @@ import type { TextStream } from '../style.ts';
 import { renderLine, share } from './bar.ts';
 import { formatClock, printable } from './format.ts';
 import type { Clock, ReportedEvent, RunReporter } from './reporter.ts';
-import { createStageState, describeEnd, withLatest, type StageState } from './stage-state.ts';
+import { createStageState, describeEnd, type StageState } from './stage-state.ts';
 
 /** Not more often than this, however quickly epochs go by … */
 const SHORTEST_PAUSE_SECONDS = 5;
@@ -46,10 +46,9 @@ export function createLineReporter({ stream, clock }: { stream: TextStream; cloc
           return;
         }
         case 'end': {
-          const metrics = withLatest(event.metrics, state?.progress(clock()));
           state = undefined;
           const prefix = event.outcome === 'Complete' ? 'complete, ' : '';
-          print(`${event.stage}: ${prefix}${describeEnd(event.outcome, event.seconds, metrics)}`);
+          print(`${event.stage}: ${prefix}${describeEnd(event.outcome, event.seconds, event.metrics)}`);
           return;
         }
         case 'note':

@@ -47,11 +47,6 @@ const KEY_METRICS: readonly [name: string, format: (value: number) => string][] 
   ['loss', (value) => `loss ${formatLoss(value)}`],
 ];
 
-/** The metrics of a stage that ends; segment's result has no mIoU of its own, so the latest validation's stands in. */
-export function withLatest(metrics: StageMetrics, latest: StageProgress | undefined): StageMetrics {
-  return latest?.meanIou === undefined ? metrics : { meanIou: latest.meanIou, ...metrics };
-}
-
 /** The closing line of a stage without its name: how it ended, how long it took, its most telling metrics. */
 export function describeEnd(outcome: StageOutcome, seconds: number, metrics: StageMetrics): string {
   const values = KEY_METRICS.flatMap(([name, format]) => {

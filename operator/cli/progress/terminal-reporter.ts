@@ -3,7 +3,7 @@ import type { Paint, TextStream } from '../style.ts';
 import { renderBar } from './bar.ts';
 import { printable } from './format.ts';
 import type { Clock, ReportedEvent, RunReporter } from './reporter.ts';
-import { createStageState, describeEnd, withLatest, type StageState } from './stage-state.ts';
+import { createStageState, describeEnd, type StageState } from './stage-state.ts';
 
 const REDRAW_SECONDS = 0.1;
 const DEFAULT_COLUMNS = 80;
@@ -93,10 +93,9 @@ export function createTerminalReporter({ stream, paint, clock, blocks }: Termina
           }
           return;
         case 'end': {
-          const metrics = withLatest(event.metrics, state?.progress(clock()));
           end();
           const [mark, colour] = MARKS[event.outcome];
-          print(`${paint(colour, mark)} ${title(event.stage)} ${describeEnd(event.outcome, event.seconds, metrics)}`);
+          print(`${paint(colour, mark)} ${title(event.stage)} ${describeEnd(event.outcome, event.seconds, event.metrics)}`);
           return;
         }
         case 'note':

@@ -13,6 +13,19 @@ interface Case {
   readonly stderr?: RegExp;
 }
 
+/** Four names with a slip in each; the list and the folders that are meant are there. */
+const MISSPELT = {
+  'data.yaml': TINY.replace(
+    /generator: .*/,
+    'folder:\n      path: d\n      images: Images\n      masks: Truth\n      trainSplit: ImageSets/training.txt\n  model: { weights: resnet5.pth }',
+  ),
+  'resnet50.pth': '',
+  'd/labels.txt': '0 background\n1 cat\n',
+  'd/JPEGImages/a.png': '',
+  'd/Scribbles/a.png': '',
+  'd/ImageSets/train.txt': 'a\n',
+};
+
 const cases: readonly Case[] = [
   {
     why: 'help names every command and exit code',
@@ -146,22 +159,43 @@ const cases: readonly Case[] = [
     args: ['validate', 'data.yaml'],
     files: { 'data.yaml': TINY.replace(/generator: .*/, 'folder: { path: ./nothing }') },
     code: 65,
-    stderr: /^error: .*nothing: spec\.dataset\.folder\.path: /,
+    stderr: /^error: data\.yaml: spec\.dataset\.folder\.path \(line 7\): \/.*\/nothing: does not exist; .* holds data\.yaml\n$/,
   },
   {
     why: 'validate looks for the weights',
     args: ['validate', 'weights.yaml'],
     files: { 'weights.yaml': `${TINY}  model: { weights: ./absent.pth }\n` },
     code: 65,
-    stderr: /^error: .*absent\.pth: spec\.model\.weights: the weights file cannot be read; check the path\n$/,
+    stderr: /^error: weights\.yaml: spec\.model\.weights \(line 9\): \/.*\/absent\.pth: the weights file does not exist; .*\n$/,
   },
   {
     why: 'validate looks for the pseudo-labels of another method',
     args: ['validate', 'labels.yaml'],
     files: { 'labels.yaml': `${TINY}  pseudoLabels: { source: External, external: { path: absent } }\n` },
     code: 65,
-    stderr: /^error: .*absent: spec\.pseudoLabels\.external\.path: the folder of pseudo-labels cannot be read; check the path\n$/,
+    stderr: /^error: labels\.yaml: spec\.pseudoLabels\.external\.path \(line 9\): \/.*\/absent: does not exist; .*\n$/,
   },
+  {
+    why: 'validate does not take a folder for weights',
+    args: ['validate', 'weights.yaml'],
+    files: { 'weights.yaml': `${TINY}  model: { weights: ./models.pth }\n`, 'models.pth/a': '' },
+    code: 65,
+    stderr: /^error: weights\.yaml: spec\.model\.weights \(line 9\): \/.*\/models\.pth: the weights file is a folder, not a file\n$/,
+  },
+  ...['validate', 'plan', 'run'].map((command) => ({
+    why: `${command} names every file that is not there, with field, line and what is there instead`,
+    args: [command, 'data.yaml'],
+    files: MISSPELT,
+    code: 65,
+    stderr: new RegExp(
+      [
+        '^error: data\\.yaml: spec\\.dataset\\.folder\\.images \\(line 9\\): /.*/d/Images: does not exist; /.*/d holds ImageSets, JPEGImages, Scribbles, labels\\.txt',
+        'error: data\\.yaml: spec\\.dataset\\.folder\\.masks \\(line 10\\): /.*/d/Truth: does not exist; /.*/d holds ImageSets, JPEGImages, Scribbles, labels\\.txt',
+        'error: data\\.yaml: spec\\.dataset\\.folder\\.trainSplit \\(line 11\\): /.*/training\\.txt: does not exist; /.*/d/ImageSets holds train\\.txt',
+        'error: data\\.yaml: spec\\.model\\.weights \\(line 12\\): /.*/resnet5\\.pth: the weights file does not exist; /.* holds d, data\\.yaml, resnet50\\.pth(, runs)?\\n$',
+      ].join('\\n'),
+    ),
+  })),
   {
     why: 'validate leaves the data alone if told so',
     args: ['validate', '--no-data', 'data.yaml'],

@@ -12,17 +12,18 @@ import { DIGEST } from '../api/manifests.ts';
 import { experiment } from '../plan/experiments.ts';
 import { withFolder } from './temporary-folder.ts';
 
-/** A data set of which nothing is ever decoded: one image a split. */
+/** A data set of which nothing is ever decoded: one image a split, and one in neither. */
 function writeDataset(root: string): void {
   for (const folder of ['JPEGImages', 'Scribbles', 'SegmentationClass', 'ImageSets/Segmentation'])
     mkdirSync(join(root, folder), { recursive: true });
-  for (const id of ['a', 'b']) {
+  for (const id of ['a', 'b', 'd']) {
     writeFileSync(join(root, 'JPEGImages', `${id}.jpg`), `image ${id}`);
     writeFileSync(join(root, 'Scribbles', `${id}.png`), `scribble ${id}`);
     writeFileSync(join(root, 'SegmentationClass', `${id}.png`), `mask ${id}`);
   }
   writeFileSync(join(root, 'ImageSets/Segmentation/train.txt'), 'a\n');
   writeFileSync(join(root, 'ImageSets/Segmentation/val.txt'), 'b\n');
+  writeFileSync(join(root, 'ImageSets/Segmentation/other.txt'), 'd\n');
   writeFileSync(join(root, 'labels.txt'), '0 background\n1 cat\n');
 }
 
@@ -36,7 +37,7 @@ const edits: [why: string, edit: (root: string) => void, changes: boolean][] = [
   ['a scribble', (root) => writeFileSync(join(root, 'Scribbles/a.png'), 'other'), true],
   ['a mask', (root) => writeFileSync(join(root, 'SegmentationClass/b.png'), 'other'), true],
   ['a class name', (root) => writeFileSync(join(root, 'labels.txt'), '0 background\n1 dog\n'), true],
-  ['the training list', (root) => writeFileSync(join(root, 'ImageSets/Segmentation/train.txt'), 'a\nb\n'), true],
+  ['the training list', (root) => writeFileSync(join(root, 'ImageSets/Segmentation/train.txt'), 'a\nd\n'), true],
   ['a scribble of no training image', (root) => rmSync(join(root, 'Scribbles/b.png')), true],
   ['an image that no list names', (root) => writeFileSync(join(root, 'JPEGImages/c.jpg'), 'new'), false],
   ['blank lines in a list', (root) => writeFileSync(join(root, 'ImageSets/Segmentation/train.txt'), '\na\n\n'), false],
@@ -66,7 +67,7 @@ test('a digest stands for the content, and the lists tell which part of it is us
     const before = await dataOf(folderExperiment({ digest: DIGEST }), root);
     writeFileSync(join(root, 'voc/JPEGImages/a.jpg'), 'other');
     assert.is(await dataOf(folderExperiment({ digest: DIGEST }), root), before);
-    const otherList = experiment({ dataset: { folder: { path: 'voc', trainSplit: 'ImageSets/Segmentation/val.txt' }, digest: DIGEST } });
+    const otherList = experiment({ dataset: { folder: { path: 'voc', trainSplit: 'ImageSets/Segmentation/other.txt' }, digest: DIGEST } });
     assert.is.not(await dataOf(otherList, root), before);
   }));
 

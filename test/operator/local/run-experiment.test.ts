@@ -153,6 +153,17 @@ test('an abort stops the stage with a checkpoint; the next run goes on from it',
     assert.equal(second.story.slice(0, 3), ['end classify Cached', 'end pseudo-label Cached', 'start segment 1']);
   }));
 
+test('after a stage that failed a plan does not speak of stages that were never begun', () =>
+  withFolder(async (folder) => {
+    const failed = await run(folder, {}, { classify: [{ exitCode: 65, steps: 0 }] });
+    assert.equal(kinds(failed.result), ['Failed', 'Pending', 'Pending', 'Pending']);
+    const told = async (spec: Record<string, unknown>) =>
+      (await forecastExperiment(experiment(spec), { baseFolder: folder })).map(({ action, because }) => `${action}: ${because.join('; ')}`);
+    const rest = Array.from({ length: 3 }, () => 'Run: not run yet');
+    assert.equal(await told({}), ['Run: unfinished, without a checkpoint; begins again', ...rest]);
+    assert.equal(await told({ classify: { epochs: 9 } }), ['Run: classify.epochs 10 → 9', ...rest]);
+  }));
+
 test('an abort before anything starts starts nothing', () =>
   withFolder(async (folder) => {
     const { result, story } = await run(folder, {}, {}, { signal: AbortSignal.abort() });

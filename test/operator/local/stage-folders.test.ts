@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inspectFolder, prepareFolder, readInputs, stageFolder } from '../../../operator/local/stage-folders.ts';
+import { hasCheckpoint, inspectFolder, prepareFolder, readInputs, stageFolder } from '../../../operator/local/stage-folders.ts';
 import { plan } from '../plan/experiments.ts';
 import { withFolder } from './temporary-folder.ts';
 
@@ -64,6 +64,18 @@ test('Missing: no folder, an empty one, or one that holds nothing but the inputs
     assert.equal(await inspectFolder(folder, stage), { kind: 'Missing' });
     await prepareFolder(folder, stage, { kind: 'Missing' });
     assert.equal(await inspectFolder(folder, stage), { kind: 'Missing' });
+  }));
+
+test('a stage has something to go on from once a file of its checkpoint is whole', () =>
+  withFolder(async (root) => {
+    const folder = stageFolder(root, stage);
+    assert.not.ok(await hasCheckpoint(folder));
+    mkdirSync(join(folder, 'checkpoint'), { recursive: true });
+    writeFileSync(join(folder, 'seconds.json'), '2');
+    writeFileSync(join(folder, 'checkpoint', 'step-000000001.safetensors.12-ab.tmp'), '');
+    assert.not.ok(await hasCheckpoint(folder));
+    writeFileSync(join(folder, 'checkpoint', 'step-000000001.safetensors'), '');
+    assert.ok(await hasCheckpoint(folder));
   }));
 
 test('changed content of the same size is found when it is asked for', () =>

@@ -117,6 +117,26 @@ test('stages are complete, unfinished, not run or not needed', async () => {
   );
 });
 
+test('a classifier whose folder is gone is needed only as long as its pseudo-labels are not there', async () => {
+  const classifyOf = async () => (await collectReport(source())).stages[0].state;
+  writeManifest('segment', 1);
+  assert.is(await classifyOf(), 'NotRun');
+  writeManifest('pseudo-label', 1);
+  assert.is(await classifyOf(), 'NotNeeded');
+});
+
+test('the stage that failed says so, and not that it is unfinished', async () => {
+  writeManifest('classify', 1);
+  write('pseudo-label/labels/half.png', 'half');
+  const failure = { stage: 'pseudo-label', message: 'is damaged', file: '/data/a.png' } as const;
+  const report = await collectReport(source({}, { failure }));
+  assert.equal(
+    report.stages.map(({ state }) => state),
+    ['Complete', 'Failed', 'NotRun', 'NotRun'],
+  );
+  assert.equal(report.failure, failure);
+});
+
 test('curves, quality and evaluation are read and the counts come from them', async () => {
   writeLines('segment/history.jsonl', historyOf(30, ['scribble', 'lorm']));
   writeLines('segment/validation.jsonl', [

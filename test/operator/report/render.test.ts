@@ -65,6 +65,24 @@ test('names, YAML and messages are escaped wherever they stand', () => {
   assert.not.match(page, /@ink' <!--/);
 });
 
+test('a failure names stage, file and field as the terminal does', () => {
+  const failure = {
+    stage: 'classify',
+    file: '/d/a.png',
+    field: 'spec.x',
+    message: 'is bad; another file cannot be used:\n- b.png',
+  } as const;
+  const stages = emptyReport().stages.map((stage) => (stage.stage === 'classify' ? { ...stage, state: 'Failed' as const } : stage));
+  const page = renderReport({ ...emptyReport(), failure, stages }, ASSETS);
+  assert.match(
+    page,
+    /<strong>classify has failed<\/strong>\s*<p>\/d\/a\.png: spec\.x: is bad; another file cannot be used:\n- b\.png<\/p>/,
+  );
+  assert.match(page, '<span class="state Failed">failed</span>');
+  const short = renderReport({ ...emptyReport(), failure: { stage: 'classify', message: 'crashed' } }, ASSETS);
+  assert.match(short, '<p>crashed</p>');
+});
+
 test('the bars are sorted and leave out classes without IoU, which are named', () => {
   const complete = completeReport(['background', 'cat', 'dog', 'cow']);
   const evaluation = complete.evaluation && { ...complete.evaluation, iou: [0.2, null, 0.9, 0.5] };

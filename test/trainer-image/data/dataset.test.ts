@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDataset, parseLabels } from '../../../trainer-image/data/dataset.ts';
 import { withMasks } from '../../../trainer-image/data/types.ts';
-import { BadInputError } from '../../../trainer-image/errors.ts';
+import { BadInputError, BadInputErrors } from '../../../trainer-image/errors.ts';
 import { createTestFolder, fillFolder } from './folders.ts';
 import type { TestFolder } from './folders.ts';
 
@@ -105,6 +105,23 @@ const refusals: Refusal[] = [
     /"v0" is listed twice, in lines 1 and 4/,
   ],
   [
+    'an image is in both lists',
+    write('ImageSets/val.txt', 'v0\nJPEGImages/t2.png\n'),
+    'ImageSets/val.txt',
+    `${SETTINGS}.valSplit`,
+    /ImageSets\/train\.txt lists "t2", too: .*take it off one of the two lists$/,
+  ],
+  [
+    'many images are in both lists',
+    async (folder) => {
+      await fillFolder(folder, 5, 2);
+      await folder.write('ImageSets/val.txt', 't4\nt3\nv0\nt2\nt1\n');
+    },
+    'ImageSets/val.txt',
+    `${SETTINGS}.valSplit`,
+    /train\.txt lists "t4", "t3", "t2", … \(4 images\), too: /,
+  ],
+  [
     'a scribble is missing',
     remove('Scribbles/t2.png'),
     'Scribbles/t2.png',
@@ -131,6 +148,58 @@ for (const [why, damage, file, field, message] of refusals) {
     assert.match(bad.message, message);
   });
 }
+
+test('of several missing scribbles, masks or images of a list the first few are named', async ({ folder }) => {
+  for (const name of ['t0', 't2']) await rm(join(folder.path, `Scribbles/${name}.png`));
+  await folder.write('ImageSets/val.txt', 'v0\nx\n\ny\nz\nu\nw\n');
+  const first: unknown = await openDataset(folder.settings).catch((caught: unknown) => caught);
+  assert.is((first as BadInputError).field, `${SETTINGS}.valSplit`);
+  assert.match(
+    (first as BadInputError).message,
+    /line 2: no image "x" .*; nor is there one for "y" of line 4, "z" of line 5, "u" of line 6, … \(4 more\)$/,
+  );
+  await folder.write('ImageSets/val.txt', 'v0\nv1\n');
+  const second: unknown = await openDataset(folder.settings).catch((caught: unknown) => caught);
+  assert.match((second as BadInputError).message, /"t0" of the training split has no scribble; .*; nor is there one for "t2"$/);
+});
+
+test('everything that is wrong is found in one look', async ({ folder }) => {
+  await rm(join(folder.path, 'labels.txt'));
+  await rm(join(folder.path, 'Scribbles/t2.png'));
+  await rm(join(folder.path, 'SegmentationClass/v1.png'));
+  await folder.write('ImageSets/val.txt', 'v1\nt0\n');
+  const error: unknown = await openDataset(folder.settings).catch((caught: unknown) => caught);
+  assert.instance(error, BadInputErrors);
+  const { errors, file, message } = error as BadInputErrors;
+  assert.equal(
+    errors.map(({ field }) => field),
+    ['spec.dataset.classes', `${SETTINGS}.valSplit`, `${SETTINGS}.scribbles`, `${SETTINGS}.masks`],
+  );
+  assert.is(file, join(folder.path, 'labels.txt'));
+  assert.match(message, /^no class names: .*the first of 4 findings; `cdsp validate` shows all/);
+});
+
+const missingNames: [why: string, masks: string, said: RegExp][] = [
+  ['what is in the folder', 'Truth', /^does not exist; \/.* holds ImageSets, JPEGImages, Scribbles, SegmentationClass, labels\.txt$/],
+  ['what is in the nearest folder that is there', 'Truth/2012/final', /^does not exist; \/.* holds ImageSets, /],
+];
+for (const [why, masks, said] of missingNames) {
+  test(`a folder that does not exist is answered with ${why}`, async ({ folder }) => {
+    const settings = { folder: { ...folder.settings.folder!, masks } };
+    const error: unknown = await openDataset(settings).catch((caught: unknown) => caught);
+    assert.match((error as BadInputError).message, said);
+  });
+}
+
+test('in a folder of many entries the nearest name is shown', async ({ folder }) => {
+  for (let i = 0; i < 12; i++) await folder.write(`ImageSets/fold${i}.txt`, '');
+  const read = async (valSplit: string) => {
+    const error: unknown = await openDataset({ folder: { ...folder.settings.folder!, valSplit } }).catch((caught: unknown) => caught);
+    return (error as BadInputError).message;
+  };
+  assert.match(await read('ImageSets/vla.txt'), /^does not exist; did you mean \/.*\/ImageSets\/val\.txt\?$/);
+  assert.match(await read('ImageSets/evaluation'), /^does not exist; \/.* holds fold0\.txt, fold1\.txt, .*, … \(14 entries\)$/);
+});
 
 const VOC_LISTS = { trainSplit: 'ImageSets/Segmentation/train.txt', valSplit: 'ImageSets/Segmentation/val.txt' };
 const ids = (samples: readonly { readonly id: string }[]) => samples.map(({ id }) => id);

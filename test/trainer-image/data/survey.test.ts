@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -32,7 +32,7 @@ test('an image without annotation is allowed and reported', async ({ folder }) =
 });
 
 test('dropped strokes are no more counted, and classes that are lost with them are no error', async ({ folder }) => {
-  const survey = await surveyScribbles(await openDataset(folder.settings), { shrink: 0, drop: 1, seed: 0 });
+  const survey = await surveyScribbles(await openDataset(folder.settings), { degradation: { shrink: 0, drop: 1, seed: 0 } });
   assert.is(survey.annotatedShare, 0);
   assert.equal(survey.unannotated, ['t0', 't1', 't2']);
 });
@@ -46,7 +46,7 @@ test('many images are read by worker threads, with the same outcome, in the orde
   const few = await surveyScribbles(dataset);
   const train = Array.from({ length: MANY }, (_, index) => ({ ...dataset.train[index % 3], id: `${index}` }));
   const reports: number[] = [];
-  const many = await surveyScribbles({ ...dataset, train }, undefined, (done, total) => reports.push(done, total));
+  const many = await surveyScribbles({ ...dataset, train }, { onImage: (done, total) => reports.push(done, total) });
   assert.is(many.annotatedShare, few.annotatedShare);
   assert.equal([...many.imageLabels.keys()], [...train.keys()].map(String));
   for (const [index, { id }] of train.entries()) assert.equal(many.imageLabels.get(id), few.imageLabels.get(`t${index % 3}`));
@@ -59,14 +59,20 @@ test('of several bad files the first is named, also by worker threads, and what 
   const train = Array.from({ length: MANY }, (_, index) => ({ ...dataset.train[index % 3], id: `${index}` }));
   const stop = new Error('stopped');
   const survey = (done: number) =>
-    surveyScribbles({ ...dataset, train }, undefined, (now) => {
-      if (now === done) throw stop;
-    }).catch((caught: unknown) => caught);
+    surveyScribbles(
+      { ...dataset, train },
+      {
+        onImage: (now) => {
+          if (now === done) throw stop;
+        },
+      },
+    ).catch((caught: unknown) => caught);
   assert.is(await survey(5), stop);
   for (const name of ['t1', 't2']) await folder.write(`Scribbles/${name}.png`, 'oops');
   const error = await survey(0);
   assert.instance(error, BadInputError);
   assert.is((error as BadInputError).file, join(folder.path, 'Scribbles/t1.png'));
+  assert.match((error as BadInputError).message, /; 399 more files cannot be used:\n(- .*t[12]\.png: .*\n){5}- and 394 more$/);
 });
 
 type Refusal = [why: string, damage: (folder: TestFolder) => Promise<unknown>, file: string | undefined, message: RegExp];
@@ -103,6 +109,58 @@ for (const [why, damage, file, message] of refusals) {
     assert.match((error as BadInputError).message, message);
   });
 }
+
+/** Bad files that a training would meet in its middle. */
+const laterFaults: [why: string, damage: (folder: TestFolder) => Promise<unknown>, file: string, message: RegExp][] = [
+  [
+    'a validation mask with an unknown class',
+    (f) => f.writeLabels('SegmentationClass/v0.png', 24, 16, [7]),
+    'SegmentationClass/v0.png',
+    /class 7/,
+  ],
+  ['a validation mask of another size', (f) => f.writeLabels('SegmentationClass/v0.png', 20, 16, [1]), 'SegmentationClass/v0.png', /20×16/],
+  ['a validation mask in colours', (f) => f.writeImage('SegmentationClass/v0.png', 24, 16), 'SegmentationClass/v0.png', /colour channels/],
+  [
+    'a training mask with an unknown class',
+    (f) => f.writeLabels('SegmentationClass/t1.png', 24, 16, [7]),
+    'SegmentationClass/t1.png',
+    /class 7/,
+  ],
+  ['a validation image that ends early', (f) => cutShort(f, 'JPEGImages/v0.png'), 'JPEGImages/v0.png', /damaged or incomplete/],
+  ['a training image that ends early', (f) => cutShort(f, 'JPEGImages/t2.png'), 'JPEGImages/t2.png', /damaged or incomplete/],
+];
+const cutShort = async (folder: TestFolder, name: string) => {
+  const bytes = await readFile(join(folder.path, name));
+  await folder.write(name, bytes.subarray(0, Math.floor(0.7 * bytes.length)));
+};
+for (const [why, damage, file, message] of laterFaults) {
+  test(`${why}: refused where every file is looked at`, async ({ folder }) => {
+    await damage(folder);
+    const dataset = await openDataset(folder.settings);
+    assert.equal((await surveyScribbles(dataset)).unannotated, [], 'else nobody looks');
+    const error: unknown = await surveyScribbles(dataset, { everyFile: true }).catch((caught: unknown) => caught);
+    assert.instance(error, BadInputError);
+    assert.is((error as BadInputError).file, join(folder.path, file));
+    assert.match((error as BadInputError).message, message);
+  });
+}
+
+test('every bad file of both splits is told at once', async ({ folder }) => {
+  await folder.write('JPEGImages/t0.png', 'oops');
+  await folder.writeLabels('SegmentationClass/t1.png', 24, 16, [7]);
+  await folder.writeLabels('Scribbles/t1.png', 23, 16, [0]);
+  await folder.writeLabels('SegmentationClass/v0.png', 24, 16, [9]);
+  const dataset = await openDataset(folder.settings);
+  const error: unknown = await surveyScribbles(dataset, { everyFile: true }).catch((caught: unknown) => caught);
+  const { file, message } = error as BadInputError;
+  assert.is(file, join(folder.path, 'JPEGImages/t0.png'));
+  const [first, ...others] = message.split('\n');
+  assert.match(first, /not a readable image.*; 3 more files cannot be used:$/);
+  assert.equal(
+    others.map((line) => /^- .*\/(\w+\/\w+\.png): /.exec(line)?.[1]),
+    ['SegmentationClass/t1.png', 'Scribbles/t1.png', 'SegmentationClass/v0.png'],
+  );
+});
 
 test('an image that disappears after opening is named', async ({ folder }) => {
   const dataset = await openDataset(folder.settings);

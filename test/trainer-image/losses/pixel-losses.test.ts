@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  checkLogitCount,
   crossEntropy,
   distanceEntropy,
   multiLabelCrossEntropy,
@@ -8,6 +9,7 @@ import {
   type PixelTerm,
 } from '../../../trainer-image/losses/pixel-losses.ts';
 import { tf, type Scalar, type Tensor, type Tensor4D } from '../../../trainer-image/tf.ts';
+import { BadInputError } from '../../../trainer-image/errors.ts';
 import { assertNear, assertTensorsKept, noise4, tensor4 } from '../tensors.ts';
 
 const [SIDE, CLASSES] = [4, 3];
@@ -175,6 +177,27 @@ test('terms together have the values of each alone and the gradient of their wei
     gradient.map((_, at) => weighted((i) => alone[i].gradient[at])),
     'gradient',
   );
+});
+
+test('labels that are said to be dense are not looked through, and the loss is the same', () => {
+  const labels = map((pixel) => (pixel < 2 ? pixel : 255));
+  const term = { kind: 'crossEntropy', labels, labelSmoothing: 0.1, weight: 1 } as const;
+  const x = logits();
+  const sparse = withGradient((input) => pixelLosses(input, [term]).total, x);
+  labels.dataSync = () => assert.unreachable('the labels were read back') as never;
+  const dense = withGradient((input) => pixelLosses(input, [{ ...term, isDense: true }]).total, x);
+  assertNear([dense.value, ...dense.gradient], [sparse.value, ...sparse.gradient], 'dense', 1e-6);
+});
+
+test('a batch of more logits than can be counted is refused with what to lower', () => {
+  checkLogitCount(2 ** 31 - 1, 1);
+  assert.throws(
+    () => checkLogitCount(128 * 1024 * 1024, 21),
+    (error: unknown) =>
+      error instanceof BadInputError && error.field === 'spec.segment' && /lower batchSize or cropSize$/.test(error.message),
+  );
+  const huge = { shape: [128, 1024, 1024, 21] } as unknown as Tensor4D;
+  assert.throws(() => pixelLosses(huge, []), /2818572288 logits/);
 });
 
 test.run();

@@ -52,6 +52,14 @@ test('terms with a weight of 0 are neither computed nor reported, and need no ma
   assert.equal([...terms.keys()], ['scribble']);
 });
 
+test('pseudo-labels are taken for dense: their labels are not read back at each step', () => {
+  const pseudoLabel = labels((pixel) => pixel % CLASSES);
+  pseudoLabel.dataSync = () => assert.unreachable('they were read back') as never;
+  const weights = { scribble: 1, pseudoLabel: 1, scribbleDistance: 0, classDistance: 0, lorm: 0 };
+  const { terms } = segmentLoss(input({ weights, supervision: { scribble: labels(() => 1), pseudoLabel } }));
+  assert.equal([...terms.keys()], ['scribble', 'pseudoLabel']);
+});
+
 test('before any term has begun the loss is 0 and pulls at nothing', () => {
   const weights = { scribble: 0, pseudoLabel: 0, scribbleDistance: 0, classDistance: 0, lorm: 0 };
   const { value, grad } = tf.valueAndGrad((logits) => segmentLoss(input({ weights, logits: logits as Tensor4D })).total)(input().logits);

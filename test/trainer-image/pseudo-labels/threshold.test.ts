@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { createRandom } from '../../../trainer-image/data/random.ts';
 import { createConfusion } from '../../../trainer-image/evaluation/confusion.ts';
 import { labelsFromActivations } from '../../../trainer-image/pseudo-labels/labels.ts';
-import { chooseThreshold, createThresholdScores } from '../../../trainer-image/pseudo-labels/threshold.ts';
+import { chooseThreshold, createThresholdScores, edgeHint } from '../../../trainer-image/pseudo-labels/threshold.ts';
 
 const map = (data: number[]) => ({ width: data.length, height: 1, data: Uint8Array.from(data) });
 
@@ -62,5 +62,28 @@ test('without any scribble the first candidate is taken and the agreement is nul
   const { threshold, agreement } = chooseThreshold(createThresholdScores([0.3, 0.4], 3));
   assert.equal([threshold, agreement], [0.3, null]);
 });
+
+const candidatesOf = (agreements: readonly (number | null)[]) =>
+  agreements.map((agreement, index) => ({ threshold: (index + 2) / 10, agreement }));
+const hints: [why: string, threshold: number, agreements: (number | null)[], hint: RegExp | undefined][] = [
+  [
+    'at the upper edge',
+    0.4,
+    [0.5, 0.6, 0.7],
+    /^0\.4 is the highest candidate, and a higher one may agree better: widen spec\.pseudoLabels\.thresholdCandidates$/,
+  ],
+  ['at the lower edge', 0.2, [0.7, 0.6, 0.5], /^0\.2 is the lowest candidate, and a lower one/],
+  ['in the middle', 0.3, [0.6, 0.7, 0.5], undefined],
+  ['where all agree alike', 0.2, [0.6, 0.6, 0.6], undefined],
+  ['where nothing is scribbled', 0.2, [null, null], undefined],
+  ['of one candidate', 0.2, [0.6], undefined],
+];
+for (const [why, threshold, agreements, hint] of hints) {
+  test(`${hint === undefined ? 'nothing is said of' : 'a hint is given for'} a choice ${why}`, () => {
+    const said = edgeHint(threshold, candidatesOf(agreements));
+    if (hint === undefined) assert.is(said, undefined);
+    else assert.match(said ?? '', hint);
+  });
+}
 
 test.run();

@@ -98,6 +98,21 @@ test('told to stop, it computes no activation more, however far the labels are b
     }
   }));
 
+test('a threshold at the edge of the candidates comes with a hint to widen them', () =>
+  withClassifier(async ({ root, dataset, classify }) => {
+    const pseudoLabels = { scales: [1], flips: false, thresholdCandidates: [0.1, 0.9] };
+    const { context, events } = makeContext(root, {
+      stage: 'pseudo-label',
+      spec: { dataset, model, pseudoLabels },
+      upstream: { classify },
+    });
+    const { threshold } = await pseudoLabel(context);
+    const said = events.flatMap((event) => (event.type === 'log' ? [event.message] : []));
+    assert.ok(
+      said.some((message) => message.startsWith(`${Number(threshold)} is the ${threshold === 0.1 ? 'lowest' : 'highest'} candidate, `)),
+    );
+  }));
+
 const labelsOf = (output: string) => {
   const folder = join(output, ARTIFACTS.pseudoLabel.labels);
   return readdirSync(folder).map((name) => [name, readFileSync(join(folder, name)).toString('base64')]);

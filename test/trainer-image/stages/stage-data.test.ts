@@ -59,7 +59,7 @@ test('a stage that is told to stop while it looks at the scribbles does so at th
     const { context } = makeContext(root, { stage: 'classify', spec, isStopping: () => ++asked === 3 });
     const error = await refusal(surveyStageScribbles(await manyImages(root, 100), context));
     assert.instance(error, Interrupted);
-    assert.is(error.message, 'stopped after looking at 3 of 100 scribbles');
+    assert.is(error.message, 'stopped after looking at the scribbles of 3 of 100 images');
   }));
 
 test.run();

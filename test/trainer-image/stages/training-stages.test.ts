@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -19,6 +19,8 @@ test.before.each(async (context) => {
 test.after.each(({ folder }) => folder.remove());
 
 const TRAINING = { epochs: 1, batchSize: 2, cropSize: 32, warmupEpochs: 0 };
+const OFF = { enabled: false };
+const SCRIBBLE_ONLY = { pseudoLabel: OFF, scribbleDistance: OFF, classDistance: OFF, lorm: OFF };
 const specOf = ({ settings }: TestFolder) => ({
   dataset: settings,
   model: { backbone: 'efficientnet-lite0' as const, weights: 'None' },
@@ -52,15 +54,18 @@ test('classify told to stop while it checks the classifier does so before the ne
     assert.is(error.message, 'stopped while checking the classifier');
   }));
 
-test('classify refuses a validation mask with an unknown class, as later stages would', ({ folder }) =>
-  withFolder(async (root) => {
-    await folder.writeLabels('SegmentationClass/v1.png', 24, 16, [9]);
-    const { context } = makeContext(root, { stage: 'classify', spec: specOf(folder) });
-    const error = await refusal(classify(context));
-    assert.instance(error, BadInputError);
-    assert.match((error as BadInputError).file ?? '', /v1\.png$/);
-    assert.match(error.message, /class 9/);
-  }));
+for (const stage of ['classify', 'segment'] as const) {
+  test(`${stage} as the first stage refuses a validation mask with an unknown class before its first step`, ({ folder }) =>
+    withFolder(async (root) => {
+      await folder.writeLabels('SegmentationClass/v1.png', 24, 16, [9]);
+      const { context, output } = makeContext(root, { stage, spec: { ...specOf(folder), losses: SCRIBBLE_ONLY } });
+      const error = await refusal((stage === 'classify' ? classify : segment)(context));
+      assert.instance(error, BadInputError);
+      assert.match((error as BadInputError).file ?? '', /v1\.png$/);
+      assert.match(error.message, /class 9/);
+      assert.equal(readdirSync(output), []);
+    }));
+}
 
 /** What `body` returns while the built-in weights cannot be found. */
 async function withoutBuiltInWeights<T>(folder: string, body: () => Promise<T>): Promise<T> {
@@ -77,8 +82,6 @@ async function withoutBuiltInWeights<T>(folder: string, body: () => Promise<T>):
 }
 
 const FROZEN = { ...TRAINING, freezeBatchNorm: true };
-const OFF = { enabled: false };
-const SCRIBBLE_ONLY = { pseudoLabel: OFF, scribbleDistance: OFF, classDistance: OFF, lorm: OFF };
 const BUILT_IN = { backbone: 'efficientnet-lite0' as const };
 const refused: [why: string, stage: 'classify' | 'segment', frozen: Partial<Record<'classify' | 'segment', object>>, field: string][] = [
   ['classify', 'classify', { classify: FROZEN }, 'spec.classify.freezeBatchNorm'],
@@ -96,6 +99,45 @@ for (const [why, stage, frozen, field] of refused) {
       assert.match(error.message, /bootstrap\.mjs --weights` fetches them.*set this to false/);
     }));
 }
+
+test('segment refuses a batch of more logits than can be counted before it looks at the files', ({ folder }) =>
+  withFolder(async (root) => {
+    const { context, events } = makeContext(root, {
+      stage: 'segment',
+      spec: { ...specOf(folder), segment: { ...TRAINING, batchSize: 64, cropSize: 4096 }, losses: SCRIBBLE_ONLY },
+    });
+    const error = await refusal(segment(context));
+    assert.instance(error, BadInputError);
+    assert.is((error as BadInputError).field, 'spec.segment');
+    assert.equal(events, []);
+  }));
+
+for (const stage of ['classify', 'segment'] as const) {
+  test(`${stage} that cannot write its weights says which setting names the folder and what to do`, ({ folder }) =>
+    withFolder(async (root) => {
+      const { context, output } = makeContext(root, { stage, spec: { ...specOf(folder), losses: SCRIBBLE_ONLY } });
+      mkdirSync(join(output, ARTIFACTS[stage].weights));
+      const error = await refusal((stage === 'classify' ? classify : segment)(context));
+      assert.instance(error, BadInputError);
+      const { file, field, message } = error as BadInputError;
+      assert.equal([file, field], [join(output, ARTIFACTS[stage].weights), 'spec.storage.path']);
+      assert.match(message, /^a folder is in the way/);
+    }));
+}
+
+test('segment ends with the mIoU of its last validation, also where an earlier attempt made it', ({ folder }) =>
+  withFolder(async (root) => {
+    const segmentSettings = { ...TRAINING, epochs: 3, validateEvery: 2 };
+    const run = () => makeContext(root, { stage: 'segment', spec: { ...specOf(folder), segment: segmentSettings, losses: SCRIBBLE_ONLY } });
+    const { context, output } = run();
+    const first = await segment(context);
+    const lines = readFileSync(join(output, ARTIFACTS.segment.validation), 'utf8').trimEnd().split('\n');
+    assert.is(lines.length, 1);
+    const { epoch, meanIou } = JSON.parse(lines[0]) as { epoch: number; meanIou: number };
+    assert.equal([epoch, first.meanIou], [2, meanIou]);
+    const again = await segment(run().context);
+    assert.is(again.meanIou, meanIou);
+  }));
 
 test('without them and with batch norm that learns, training starts from scratch with a warning', ({ folder }) =>
   withFolder(async (root) => {

@@ -8,6 +8,8 @@ import { arraysOnDemand } from '../../../trainer-image/model/weights/elements.ts
 import { tf, type Tensor } from '../../../trainer-image/tf.ts';
 import { removeCheckpoints, restoreCheckpoint, writeCheckpoint } from '../../../trainer-image/training/checkpoint.ts';
 import { Sgd } from '../../../trainer-image/training/sgd.ts';
+import type { BadInputError } from '../../../trainer-image/errors.ts';
+import { testOnDisk } from '../../fixtures/disk.ts';
 import { withFolder } from '../../operator/local/temporary-folder.ts';
 import { noise4 } from '../tensors.ts';
 
@@ -113,6 +115,32 @@ test('weights that are not finite are never kept', () =>
     assert.is(writeCheckpoint(folder, 1, store, optimizer), 'bn.bias');
     assert.equal(readdirSync(folder), []);
   }));
+
+testOnDisk('on a full disk the checkpoint is named, with what to do and where the next run goes on', (disk) => {
+  const folder = join(disk.path, 'checkpoint');
+  const { store, optimizer } = makeState(1);
+  const refusal = (step: number) => {
+    try {
+      writeCheckpoint(folder, step, store, optimizer);
+    } catch (error) {
+      return error as BadInputError;
+    }
+    throw new Error('it was written');
+  };
+  writeCheckpoint(folder, 4, store, optimizer);
+  disk.fill();
+  const { file, field, message } = refusal(8);
+  assert.equal([file, field], [join(folder, NAME(8)), 'spec.storage.path']);
+  assert.match(
+    message,
+    /^the checkpoint of step 8 cannot be written: the disk is full; free some space .*\. In this folder the next run goes on from step 4$/,
+  );
+  removeCheckpoints(folder, () => true);
+  disk.fill();
+  assert.match(refusal(8).message, /\. The next run begins this stage again$/);
+  assert.equal(readdirSync(folder), []);
+  return Promise.resolve();
+});
 
 test('each weight is read and translated once', () =>
   withFolder((folder) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ExperimentSpec, type TrainingSettings } from '../../../operator/api/experiment.ts';
-import type { StageEvent } from '../../../operator/api/stage-contract.ts';
+import { StageEvent } from '../../../operator/api/stage-contract.ts';
 import type { TrainingBatch, TrainingLoader } from '../../../trainer-image/data/loader.ts';
 import { createRandom } from '../../../trainer-image/data/random.ts';
 import { BadInputError } from '../../../trainer-image/errors.ts';
@@ -261,6 +261,7 @@ test('a long gradient is scaled down to the limit, and the history holds its len
       .map((line) => JSON.parse(line) as { learningRate: number; gradientNorm: number });
     assert.is(lines.length, TOTAL);
     assert.ok(lines.every(({ gradientNorm }) => gradientNorm > limit));
+    for (const event of run.events) assert.equal(StageEvent.parse(event), event, 'nothing is told that the contract does not list');
     // No step can be longer than rate · limit, so all together go no further than their sum.
     const reach = lines.reduce((sum, { learningRate }) => sum + learningRate * limit, 0);
     let squares = 0;
