@@ -44,7 +44,7 @@ export const StageInput = z.object({
 });
 export type StageInput = z.output<typeof StageInput>;
 
-const StageMetrics = z.record(
+export const StageMetrics = z.record(
   z.string(),
   z.union([z.number(), z.string(), z.null(), z.array(z.union([z.number(), z.string(), z.null()]))]),
 );
