@@ -14,6 +14,7 @@ const SOURCES = {
   'kube-apiserver': ['kubernetes', 'k8s.io/kubernetes/cmd/kube-apiserver'],
   'kube-controller-manager': ['kubernetes', 'k8s.io/kubernetes/cmd/kube-controller-manager'],
   'kube-scheduler': ['kubernetes', 'k8s.io/kubernetes/cmd/kube-scheduler'],
+  'kube-proxy': ['kubernetes', 'k8s.io/kubernetes/cmd/kube-proxy'],
   kubectl: ['kubernetes', 'k8s.io/kubernetes/cmd/kubectl'],
   kubelet: ['kubernetes', 'k8s.io/kubernetes/cmd/kubelet'],
   kwok: ['kwok', 'sigs.k8s.io/kwok/cmd/kwok'],
@@ -131,7 +132,7 @@ function runGo(module: string, args: readonly string[], environment: Environment
   const go = findGo(environment) ?? 'go';
   const child = spawn(go, args, {
     cwd: join(TOOLS, module),
-    env: { ...environment, CGO_ENABLED: '0' },
+    env: { ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let output = '';
