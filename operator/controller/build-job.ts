@@ -1,7 +1,7 @@
 import type { V1Container, V1Job, V1OwnerReference, V1PodSpec, V1Volume } from '@kubernetes/client-node';
 import { API_VERSION, KIND } from '../api/experiment.ts';
-import type { Experiment, StageName } from '../api/experiment.ts';
-import { EXIT, STAGE_ENVIRONMENT } from '../api/stage-contract.ts';
+import type { Experiment } from '../api/experiment.ts';
+import { EXIT, PORT_ENVIRONMENT, STAGE_ENVIRONMENT, TERMINATION_LOG_ENVIRONMENT } from '../api/stage-contract.ts';
 import type { StageInput } from '../api/stage-contract.ts';
 import { placementOf } from '../plan/placement.ts';
 import type { Placement } from '../plan/placement.ts';
@@ -58,8 +58,8 @@ function container(input: StageInput, placement: Placement, settings: StagePodSe
     ...(settings.imagePullPolicy === undefined ? {} : { imagePullPolicy: settings.imagePullPolicy }),
     env: [
       { name: STAGE_ENVIRONMENT, value: JSON.stringify(input) },
-      { name: 'CDSP_PORT', value: String(STAGE_PORT) },
-      { name: 'CDSP_TERMINATION_LOG', value: TERMINATION_LOG },
+      { name: PORT_ENVIRONMENT, value: String(STAGE_PORT) },
+      { name: TERMINATION_LOG_ENVIRONMENT, value: TERMINATION_LOG },
       // TensorFlow and Node look for a home that can be written to.
       { name: 'HOME', value: '/tmp' },
     ],
@@ -169,5 +169,3 @@ export function buildClaim(experiment: ClusterExperiment, name: string) {
     },
   };
 }
-
-export type { StageName };

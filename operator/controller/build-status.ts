@@ -85,7 +85,8 @@ function summarize(decision: Decision, current: StageDecision | undefined, troub
   if (decision.outcome === 'Succeeded') return { reason: 'Succeeded', message: 'every stage is complete' };
   if (decision.outcome === 'Suspended') return { reason: 'Suspended', message: 'suspended; spec.suspend: false lets it go on' };
   const blamed = blamedStage(decision);
-  if (decision.outcome === 'Failed' && blamed !== undefined) return { reason: blamed.reason, message: `${blamed.stage}: ${blamed.message}` };
+  if (decision.outcome === 'Failed' && blamed !== undefined)
+    return { reason: blamed.reason, message: `${blamed.stage}: ${blamed.message}` };
   if (trouble !== undefined) return { reason: trouble.reason, message: `${current?.stage ?? ''} does not run: ${trouble.message}` };
   return { reason: 'Running', message: current === undefined ? 'starting' : `${current.stage}: ${current.message}` };
 }

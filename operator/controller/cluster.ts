@@ -63,7 +63,7 @@ export class Cluster {
     const options: RequestOptions = {};
     await this.#config.applyToHTTPSOptions(options);
     const { headers, ca, cert, key, rejectUnauthorized, servername } = options;
-    const identity = [ca, cert, key, rejectUnauthorized, servername].map((part) => String(part)).join('\n');
+    const identity = JSON.stringify([ca, cert, key, rejectUnauthorized, servername]);
     if (this.#agent?.identity !== identity) {
       this.#agent?.agent.destroy();
       this.#agent = { identity, agent: new Agent({ keepAlive: true, maxSockets: 32, ca, cert, key, rejectUnauthorized, servername }) };
@@ -72,7 +72,11 @@ export class Cluster {
   }
 
   /** One request. @throws ApiError */
-  async request<T>(verb: string, path: string, { query = {}, body, type }: { query?: Query; body?: unknown; type?: string } = {}): Promise<T> {
+  async request<T>(
+    verb: string,
+    path: string,
+    { query = {}, body, type }: { query?: Query; body?: unknown; type?: string } = {},
+  ): Promise<T> {
     const url = new URL(path, this.#server);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
     const { headers, agent } = await this.#options();
@@ -128,19 +132,29 @@ export class Cluster {
   }
 
   /** @param uid deletes only this very object, not one of the same name made since */
-  delete(path: string, { uid, propagation = 'Background' }: { uid?: string; propagation?: 'Background' | 'Foreground' } = {}): Promise<unknown> {
-    return this.request('DELETE', path, { body: { propagationPolicy: propagation, ...(uid === undefined ? {} : { preconditions: { uid } }) } });
+  delete(
+    path: string,
+    { uid, propagation = 'Background' }: { uid?: string; propagation?: 'Background' | 'Foreground' } = {},
+  ): Promise<unknown> {
+    return this.request('DELETE', path, {
+      body: { propagationPolicy: propagation, ...(uid === undefined ? {} : { preconditions: { uid } }) },
+    });
   }
 
   /**
    * Events from a resource version on. `onEnd` comes once, when the connection has ended for whatever reason.
    * @returns a function that ends the watch
    */
-  async watch<T>(path: string, query: Query, onEvent: (event: WatchEvent<T>) => void, onEnd: (error: unknown) => void): Promise<() => void> {
+  async watch<T>(
+    path: string,
+    query: Query,
+    onEvent: (event: WatchEvent<T>) => void,
+    onEnd: (error: unknown) => void,
+  ): Promise<() => void> {
     this.#onRequest('WATCH', path, 200);
     const controller = await this.#watch.watch(
       path,
-      query as Record<string, string | number | boolean | undefined>,
+      query,
       (type: string, object: T) => onEvent({ type: type as WatchEvent<T>['type'], object }),
       onEnd,
     );

@@ -123,7 +123,7 @@ export class Informer<Raw extends KubernetesObject, Kept> {
         try {
           this.#handle(event);
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       },
       (error) => {
@@ -131,12 +131,15 @@ export class Informer<Raw extends KubernetesObject, Kept> {
         else reject(asApiError(error));
       },
     );
+    const { signal } = this.#stopped;
     const abort = () => resolve();
-    this.#stopped.signal.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort, { once: true });
+    // Stopped while the watch was being opened.
+    if (signal.aborted) abort();
     try {
       await promise;
     } finally {
-      this.#stopped.signal.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', abort);
       end();
     }
   }

@@ -100,7 +100,12 @@ export class LeaderElection {
       throw error;
     });
     if (lease === undefined) {
-      const created = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace }, spec: { ...spec, acquireTime: spec.renewTime, leaseTransitions: 0 } };
+      const created = {
+        apiVersion: 'coordination.k8s.io/v1',
+        kind: 'Lease',
+        metadata: { name, namespace },
+        spec: { ...spec, acquireTime: spec.renewTime, leaseTransitions: 0 },
+      };
       await cluster.create(this.#path, created as unknown as V1Lease);
       return true;
     }

@@ -113,11 +113,16 @@ function conditionOf(job: V1Job, type: string) {
 /** How a Job and its pods stand, as the state that `decide` understands. */
 function stateOfJob(job: V1Job, pods: readonly V1Pod[], succeeded: V1Pod | undefined, retries: number): StageState {
   if (succeeded !== undefined || conditionOf(job, 'Complete') !== undefined) return { kind: 'Complete' };
-  const counted = pods.filter((pod) => pod.status?.phase === 'Failed' && classifyExit(terminated(pod)?.exitCode ?? EXIT.failure, null) === 'failed');
+  const counted = pods.filter(
+    (pod) => pod.status?.phase === 'Failed' && classifyExit(terminated(pod)?.exitCode ?? EXIT.failure, null) === 'failed',
+  );
   const failures = Math.max(job.status?.failed ?? 0, counted.length);
   const failed = conditionOf(job, 'Failed') ?? conditionOf(job, 'FailureTarget');
   if (failed !== undefined) {
-    const last = pods.filter((pod) => pod.status?.phase === 'Failed').sort((a, b) => createdAt(b) - createdAt(a)).at(0);
+    const last = pods
+      .filter((pod) => pod.status?.phase === 'Failed')
+      .sort((a, b) => createdAt(b) - createdAt(a))
+      .at(0);
     const failure = failureOf(last, failed.message ?? failed.reason ?? 'the Job failed');
     const message = failed.reason === 'DeadlineExceeded' ? `took longer than its deadline: ${failure.message}` : failure.message;
     // The Job has made all its attempts: whatever their number, none is left.

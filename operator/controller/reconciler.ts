@@ -57,8 +57,7 @@ export interface ReconcilerOptions {
 
 export const experimentsPath = (namespace?: string): string =>
   `/apis/${GROUP}/${VERSION}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${PLURAL}`;
-export const jobsPath = (namespace?: string): string =>
-  `/apis/batch/v1${namespace === undefined ? '' : `/namespaces/${namespace}`}/jobs`;
+export const jobsPath = (namespace?: string): string => `/apis/batch/v1${namespace === undefined ? '' : `/namespaces/${namespace}`}/jobs`;
 export const podsPath = (namespace?: string): string => `/api/v1${namespace === undefined ? '' : `/namespaces/${namespace}`}/pods`;
 const claimsPath = (namespace: string) => `/api/v1/namespaces/${namespace}/persistentvolumeclaims`;
 const eventsPath = (namespace: string) => `/api/v1/namespaces/${namespace}/events`;
@@ -109,7 +108,7 @@ export class Reconciler {
     const { caches, trainerVersion, now } = this.#options;
     const { name, namespace, spec } = cached;
     const experiment = { apiVersion: API_VERSION, kind: KIND, metadata: { name }, spec } as const;
-    const plan = planExperiment(experiment as Experiment, { trainerVersion, identities: referencedIdentities(spec) });
+    const plan = planExperiment(experiment, { trainerVersion, identities: referencedIdentities(spec) });
     const claim = claimName({ name, claimName: spec.storage.claimName });
     const status = this.#written.get(key)?.status ?? cached.status;
     const views = viewStages(plan, {
