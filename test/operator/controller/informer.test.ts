@@ -16,7 +16,7 @@ function makeServer(pages: KubernetesObject[][]) {
   const lists: Query[] = [];
   const watches: Listener[] = [];
   let version = 10;
-  let waiting: (() => void)[] = [];
+  const waiting: (() => void)[] = [];
   const wake = () => {
     for (const resolve of waiting.splice(0)) resolve();
   };
@@ -52,7 +52,7 @@ function makeInformer(server: ReturnType<typeof makeServer>) {
   const changes: string[] = [];
   const errors: unknown[] = [];
   const informer = new Informer<KubernetesObject, string>({
-    cluster: server.cluster as never,
+    cluster: server.cluster,
     path: '/things',
     keep: ({ metadata }) => metadata?.resourceVersion ?? '',
     onChange: (key, after, before) => changes.push(`${key} ${before ?? '-'}>${after ?? '-'}`),
