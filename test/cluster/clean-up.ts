@@ -25,8 +25,12 @@ export const idOfFolder = (folder: string) => basename(folder).slice(FOLDER_PREF
 export const clusterFolders = () => globSync(`${FOLDER_PREFIX}*`, { cwd: tmpdir() }).map((name) => join(tmpdir(), name));
 /** Below the root of each cgroup hierarchy. */
 export const cgroupOf = (id: string) => `cdsp-${id}`;
-/** The bridge's hardware address: it is there from the moment the bridge is, unlike an alias. */
-export const hardwareAddressOf = (id: string) => ['02', 'cd', ...(id.match(/../g) ?? [])].join(':');
+/**
+ * The hardware address of a link of the cluster: 0 is its bridge, the others belong to its nodes. Unlike an alias it is there from the
+ * moment the link is.
+ */
+export const hardwareAddressOf = (id: string, number = 0) =>
+  ['02', number.toString(16).padStart(2, '0'), ...(id.match(/../g) ?? [])].join(':');
 
 /** The roots of all cgroup hierarchies: one on cgroup v2, one for each controller on v1. */
 export function cgroupRoots(): string[] {
@@ -40,7 +44,11 @@ function linksOf(id: string): string[] {
   if (!existsSync(NETWORK)) return [];
   return readdirSync(NETWORK).filter((name) => {
     try {
-      return readFileSync(join(NETWORK, name, 'address'), 'utf8').trim() === hardwareAddressOf(id);
+      return (
+        readFileSync(join(NETWORK, name, 'address'), 'utf8')
+          .trim()
+          .replace(/^02:..:/, '02:00:') === hardwareAddressOf(id)
+      );
     } catch {
       return false;
     }

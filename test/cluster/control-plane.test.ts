@@ -28,7 +28,8 @@ test.before(async () => {
   await applyCrds(cluster);
 });
 test.after(async () => {
-  if (reason !== undefined) return;
+  // Where the start has failed, its error is the one to see.
+  if (cluster === undefined) return;
   await cluster.stop();
   assert.ok(isClean(leftoversOf(cluster.workspace.id)), 'stop() leaves no process, no folder and nothing else');
 });

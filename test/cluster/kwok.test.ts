@@ -38,7 +38,8 @@ test.before(async () => {
   kwok = await startKwok(cluster, { nodes: 3, capacity: { 'nvidia.com/gpu': '2' }, ends });
 });
 test.after(async () => {
-  if (reason === undefined) await cluster.stop();
+  // Where the start has failed, its error is the one to see.
+  if (cluster !== undefined) await cluster.stop();
 });
 
 const jobPods = async (job: string) =>
