@@ -1,10 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { alone, removeUnfinished } from './alone.ts';
 import { cacheFolder } from '../../trainer-image/model/weights/imagenet-weights.ts';
 import type { Environment } from '../../trainer-image/model/weights/imagenet-weights.ts';
 
@@ -25,7 +24,6 @@ export type ProgramName = keyof typeof SOURCES;
 export const PROGRAMS = Object.keys(SOURCES) as ProgramName[];
 
 const TOOLS = fileURLToPath(new URL('./tools', import.meta.url));
-const POLL_MS = 250;
 /** From this version on, `go` fetches the newer Go that go.mod asks for by itself. */
 const OLDEST_GO = 21;
 
@@ -72,12 +70,15 @@ function linkerFlags(module: string): string {
   return ['-s -w', ...Object.entries(set).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`)].join(' ');
 }
 
+/** What the harness has made once and keeps, outside the checkout. */
+export const keptFolder = (environment: Environment = process.env) => join(cacheFolder(environment), 'test-cluster');
+
 /** Where a module's programs are kept: another version, flag or machine gets another folder. */
 function binaryFolder(module: string, environment: Environment): string {
   const hash = createHash('sha256');
   for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(TOOLS, module, file))).update('\0');
   hash.update([linkerFlags(module), process.platform, process.arch, environment.GOARCH ?? ''].join('\0'));
-  return join(cacheFolder(environment), 'test-cluster', `${module}-${hash.digest('hex').slice(0, 16)}`);
+  return join(keptFolder(environment), `${module}-${hash.digest('hex').slice(0, 16)}`);
 }
 
 /** An installation that is there already: the conventions of controller-runtime's envtest. */
@@ -103,31 +104,6 @@ export function whyMissing(program: ProgramName, environment: Environment = proc
   return findProgram(program, environment) === undefined ? whyNotBuilt(environment) : undefined;
 }
 
-/**
- * Runs `act` while no other process does so in this folder. The lock is the kernel's and ends with its holder
- * (docs/decisions/lock-through-sqlite.md).
- */
-async function alone(folder: string, onWait: () => void, act: () => Promise<void>): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  for (let isFirst = true; ; isFirst = false) {
-    const lock = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
-    try {
-      lock.exec('BEGIN EXCLUSIVE');
-    } catch (error) {
-      lock.close();
-      if (!/locked|busy/.test((error as Error).message)) throw error;
-      if (isFirst) onWait();
-      await delay(POLL_MS);
-      continue;
-    }
-    try {
-      return await act();
-    } finally {
-      lock.close();
-    }
-  }
-}
-
 function runGo(module: string, args: readonly string[], environment: Environment): Promise<void> {
   const go = findGo(environment) ?? 'go';
   const child = spawn(go, args, {
@@ -148,7 +124,8 @@ async function build(program: ProgramName, file: string, { environment = process
   const [module, source] = SOURCES[program];
   const started = performance.now();
   say?.(`test cluster: building ${program} (once; the API server takes minutes)`);
-  const work = `${file}.${process.pid}-${randomUUID().slice(0, 8)}`;
+  removeUnfinished(file);
+  const work = `${file}.${randomUUID().slice(0, 8)}.unfinished`;
   try {
     await runGo(module, ['build', '-ldflags', linkerFlags(module), '-o', work, source], environment);
     renameSync(work, file);

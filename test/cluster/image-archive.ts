@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import { findInstalledProgram } from './node-requirements.ts';
@@ -8,6 +7,8 @@ import { findInstalledProgram } from './node-requirements.ts';
 const tar = (...args: string[]) => execFileSync('tar', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 /** The same content gives the same bytes. */
 const REPRODUCIBLE = ['--owner=0', '--group=0', '--numeric-owner', '--mtime=@0', '--sort=name'];
+/** By a program, as a layer may be larger than what fits into memory. */
+const sha256 = (file: string) => execFileSync('sha256sum', [file], { encoding: 'utf8' }).slice(0, 64);
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /** Busybox with a link for each of its commands, as the root of a file system. */
@@ -21,32 +22,29 @@ function layBusybox(root: string): void {
   writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0:root:/:/bin/sh\n');
 }
 
-export interface BusyboxImage {
+export interface ArchivedImage {
   readonly name: string;
   readonly command: readonly string[];
+  readonly environment: readonly string[];
 }
 
 /**
- * Writes images that hold busybox and nothing else, all in one archive of the form that `docker save` writes. By hand: it is a page
- * of JSON, and needs neither a builder nor its storage.
+ * Writes images of one layer, all of the same files, in an archive of the form that `docker save` writes. By hand: it is a page of
+ * JSON, and needs neither a builder nor its storage.
+ * @param tarOptions how the files of `root` are packed
  */
-export function writeBusyboxImages(archive: string, images: readonly BusyboxImage[]): void {
-  const work = mkdtempSync(`${archive}.`);
+export function writeImageArchive(archive: string, root: string, images: readonly ArchivedImage[], tarOptions: readonly string[]): void {
+  const content = mkdtempSync(`${archive}.`);
   try {
-    const root = join(work, 'root');
-    const content = join(work, 'content');
-    mkdirSync(content);
-    layBusybox(root);
-    tar('--create', '--file', join(content, 'layer.tar'), '--directory', root, ...REPRODUCIBLE, '.');
-    const layer = createHash('sha256')
-      .update(readFileSync(join(content, 'layer.tar')))
-      .digest('hex');
-    const manifest = images.map(({ name, command }, index) => {
+    const layerFile = join(content, 'layer.tar');
+    tar('--create', '--file', layerFile, '--directory', root, ...tarOptions, '.');
+    const layer = sha256(layerFile);
+    const manifest = images.map(({ name, command, environment }, index) => {
       const config = {
         architecture: ARCHITECTURES[arch()] ?? arch(),
         os: 'linux',
         created: '1970-01-01T00:00:00Z',
-        config: { Env: ['PATH=/bin'], Cmd: command },
+        config: { Env: environment, Cmd: command },
         rootfs: { type: 'layers', diff_ids: [`sha256:${layer}`] },
         history: [{ created: '1970-01-01T00:00:00Z', created_by: 'cdsp test cluster' }],
       };
@@ -56,6 +54,19 @@ export function writeBusyboxImages(archive: string, images: readonly BusyboxImag
     writeFileSync(join(content, 'manifest.json'), JSON.stringify(manifest));
     tar('--create', '--file', archive, '--directory', content, ...REPRODUCIBLE, '.');
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    rmSync(content, { recursive: true, force: true });
+  }
+}
+
+/** Images that hold busybox and nothing else. */
+export function writeBusyboxImages(archive: string, images: readonly Omit<ArchivedImage, 'environment'>[]): void {
+  const root = mkdtempSync(`${archive}.`);
+  try {
+    chmodSync(root, 0o755);
+    layBusybox(root);
+    const withPath = images.map((image) => ({ ...image, environment: ['PATH=/bin'] }));
+    writeImageArchive(archive, root, withPath, REPRODUCIBLE);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
   }
 }
