@@ -12,6 +12,7 @@ import { buildClaim, buildJob, ownerReference } from './build-job.ts';
 import type { ClusterExperiment, StagePodSettings } from './build-job.ts';
 import { buildStatus } from './build-status.ts';
 import type { LiveProgress } from './build-status.ts';
+import { keepJob } from './caches.ts';
 import { isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { claimName, jobName } from './names.ts';
@@ -71,12 +72,26 @@ interface Situation {
   readonly decision: Decision;
 }
 
+/** Progress, pods and times are written at most this often; where an experiment stands, at once. */
+const NUMBERS_EVERY_MS = 5000;
+
+/** The part of a status that is worth a request of its own. */
+function milestones(status: ExperimentStatus | undefined): unknown {
+  const conditions = status?.conditions?.map(({ type, status: value, reason }) => [type, value, reason]);
+  const stages = status?.stages?.map(({ name, state, reason, key }) => [name, state, reason, key]);
+  return { phase: status?.phase, stage: status?.stage, generation: status?.observedGeneration, conditions, stages };
+}
+
 /** Brings one experiment nearer to what it asks for. Called for one key at a time; what it makes has deterministic names, so that calling it twice is harmless. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** The last status written, until the cache shows it: deciding on an older one would write it twice. */
   readonly #written = new Map<string, { readonly status: ExperimentStatus; readonly version: bigint }>();
   readonly #claims = new Set<string>();
+  /** Jobs that were made and are not in the cache yet. */
+  readonly #created = new Map<string, V1Job>();
+  /** When a status was last written, for those that may wait. */
+  readonly #reportedAt = new Map<string, number>();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -86,14 +101,16 @@ export class Reconciler {
     const cached = this.#options.caches.experiment(key);
     if (cached === undefined || cached.isDeleting) {
       this.#written.delete(key);
+      this.#reportedAt.delete(key);
       return;
     }
     const { spec } = cached;
     if (spec === undefined) return;
-    const situation = this.#look(key, { ...cached, spec });
-    const previous = this.#written.get(key)?.status ?? cached.status;
-    await this.#act(situation);
-    await this.#report(situation, previous);
+    const before = this.#look(key, { ...cached, spec });
+    const hasActed = await this.#act(before);
+    // What was started is told as started, in one write, without waiting for the caches to show it.
+    const situation = hasActed ? this.#look(key, { ...cached, spec }) : before;
+    await this.#report(situation, this.#written.get(key)?.status ?? cached.status);
     const { wakeAt } = situation.decision;
     if (wakeAt !== undefined) this.#options.requeueAfter(key, Math.max(0, wakeAt - this.#options.now()));
   }
@@ -112,21 +129,32 @@ export class Reconciler {
     const claim = claimName({ name, claimName: spec.storage.claimName });
     const status = this.#written.get(key)?.status ?? cached.status;
     const views = viewStages(plan, {
-      jobOf: (stage) => caches.job(namespace, jobName(stage.name, stage.key, claim)),
+      jobOf: (stage) => this.#jobOf(namespace, jobName(stage.name, stage.key, claim)),
       podsOf: (job) => caches.podsOf(namespace, job.metadata?.name ?? ''),
       recordOf: (stage) => ownRecord(status, cached.generation, stage) ?? caches.completeElsewhere(namespace, claim, stage.key),
     });
     return { key, experiment: cached, claim, plan, views, decision: decide(plan, observedOf(views), now()) };
   }
 
-  async #act(situation: Situation): Promise<void> {
+  /** A Job in the cache, or one just made that the cache does not show yet. */
+  #jobOf(namespace: string, name: string): V1Job | undefined {
+    const id = `${namespace}/${name}`;
+    const job = this.#options.caches.job(namespace, name);
+    if (job !== undefined) this.#created.delete(id);
+    return job ?? this.#created.get(id);
+  }
+
+  /** @returns whether there was anything to do */
+  async #act(situation: Situation): Promise<boolean> {
     const { decision, plan } = situation;
+    if (decision.start.length + decision.stop.length === 0) return false;
     const named = (names: readonly StageName[]) => plan.stages.filter(({ name }) => names.includes(name));
     if (decision.start.length > 0) await this.#ensureClaim(situation);
     await Promise.all([
       ...named(decision.start).map((stage) => this.#start(situation, stage)),
       ...named(decision.stop).map((stage) => this.#suspend(situation, stage)),
     ]);
+    return true;
   }
 
   /** The operator's own claim, once; one that the experiment names is somebody else's to make. */
@@ -141,13 +169,14 @@ export class Reconciler {
     const { experiment, claim, plan } = situation;
     const { cluster, caches, settings } = this.#options;
     const name = jobName(stage.name, stage.key, claim);
-    const existing = caches.job(experiment.namespace, name);
+    const existing = this.#jobOf(experiment.namespace, name);
     if (existing?.spec?.suspend === true) {
       await cluster.merge(`${jobsPath(experiment.namespace)}/${name}`, { spec: { suspend: false } });
       return;
     }
     try {
-      await cluster.create(jobsPath(experiment.namespace), buildJob(experiment, plan, stage, { claim, settings }));
+      const job = await cluster.create(jobsPath(experiment.namespace), buildJob(experiment, plan, stage, { claim, settings }));
+      if (caches.job(experiment.namespace, name) === undefined) this.#created.set(`${experiment.namespace}/${name}`, keepJob(job));
       this.#options.onHandOver?.(situation.key, stage.name);
     } catch (error) {
       // Another experiment's, or our own that the cache does not show yet: it gets this experiment as an owner beside the others.
@@ -178,11 +207,17 @@ export class Reconciler {
     const time = new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z');
     const status = buildStatus({ generation: experiment.generation, plan, views, decision, live: live(key), previous, now: time });
     if (isDeepStrictEqual(status, previous)) return;
+    const wait = isDeepStrictEqual(milestones(status), milestones(previous)) ? this.#reportDelay(key) : 0;
+    if (wait > 0) {
+      this.#options.requeueAfter(key, wait);
+      return;
+    }
     const { name, namespace, uid } = experiment;
     const metadata = { name, namespace, uid };
     try {
       const path = `${experimentsPath(namespace)}/${name}/status`;
       const answer = await cluster.apply<KubernetesObject>(path, { apiVersion: API_VERSION, kind: KIND, metadata, status });
+      this.#reportedAt.set(key, now());
       this.#written.set(key, { status, version: BigInt(answer.metadata?.resourceVersion ?? 0) });
       // The watch may have been faster than the answer.
       this.seen(key, this.#options.caches.experiment(key)?.resourceVersion ?? '0');
@@ -195,6 +230,12 @@ export class Reconciler {
     if (after !== undefined && (before?.reason !== after.reason || before.status !== after.status)) {
       await this.#event(experiment, after.reason, after.message, after.status === 'False');
     }
+  }
+
+  /** For how long numbers that change all the time have to wait, in milliseconds. */
+  #reportDelay(key: string): number {
+    const last = this.#reportedAt.get(key);
+    return last === undefined ? 0 : Math.max(0, last + NUMBERS_EVERY_MS - this.#options.now());
   }
 
   async #event({ name, namespace, uid }: ClusterExperiment, reason: string, message: string, isWarning: boolean): Promise<void> {
