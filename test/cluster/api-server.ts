@@ -1,10 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Certificate, CertificateAuthority } from './certificates.ts';
 
-export const SERVICE_NETWORK = '10.96.0.0/16';
+const SERVICE_NETWORK = '10.96.0.0/16';
 /** The first address of it: what pods call the API server. */
-export const API_SERVICE_ADDRESS = '10.96.0.1';
+const API_SERVICE_ADDRESS = '10.96.0.1';
 const NAMES = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', '127.0.0.1', API_SERVICE_ADDRESS];
 
 export interface ApiServerSettings {
@@ -19,6 +20,14 @@ export interface ApiServerSettings {
   /** Whether the address is one that pods can reach. */
   readonly reachable: boolean;
   readonly auditPolicy?: unknown;
+}
+
+/** The key that signs the tokens of service accounts. */
+export function writeServiceAccountKey(folder: string): string {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const file = join(folder, 'service-accounts.key');
+  writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  return file;
 }
 
 /** Where the API server logs requests, if it does. */

@@ -11,7 +11,7 @@ interface CustomResourceDefinition {
 const PATH = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 /** Applies the folder's resource definitions and waits until the API server serves them. */
-export async function applyCrds({ client, apiServer }: ControlPlane, folder = 'crds'): Promise<string[]> {
+export async function applyCrds({ client, waitUntil }: Pick<ControlPlane, 'client' | 'waitUntil'>, folder = 'crds'): Promise<string[]> {
   const names: string[] = [];
   for (const file of globSync('*.yaml', { cwd: folder }).sort()) {
     const text = readFileSync(join(folder, file), 'utf8');
@@ -20,7 +20,7 @@ export async function applyCrds({ client, apiServer }: ControlPlane, folder = 'c
     names.push(metadata.name);
   }
   for (const name of names) {
-    await apiServer.waitUntil(`the definition ${name}`, async () => {
+    await waitUntil(`the definition ${name}`, async () => {
       const { status } = await client.expect<CustomResourceDefinition>('GET', `${PATH}/${name}`);
       return status?.conditions?.some(({ type, status: is }) => type === 'Established' && is === 'True') ?? false;
     });

@@ -123,7 +123,7 @@ function runGo(module: string, args: readonly string[], environment: Environment
 async function build(program: ProgramName, file: string, { environment = process.env, say }: BinaryOptions): Promise<void> {
   const [module, source] = SOURCES[program];
   const started = performance.now();
-  say?.(`test cluster: building ${program} (once; the API server takes minutes)`);
+  say?.(`test cluster: building ${program} from source, once (all of them: ten minutes on two cores)`);
   removeUnfinished(file);
   const work = `${file}.${randomUUID().slice(0, 8)}.unfinished`;
   try {

@@ -67,7 +67,7 @@ clusterTest('a user may do what RBAC says, and the audit log tells what it did',
   await cluster.kubectl('create', 'clusterrole', 'reader', '--verb=get,list', '--resource=cdspexperiments.cdsp.dev');
   await cluster.kubectl('create', 'clusterrolebinding', 'reader', '--clusterrole=reader', '--group=readers');
   // The authorizer learns of a new binding by a watch.
-  await cluster.apiServer.waitUntil('the role', () =>
+  await cluster.waitUntil('the role', () =>
     cluster.kubectl(...kubeconfig, 'get', 'cdsp').then(
       () => true,
       () => false,
@@ -85,6 +85,16 @@ clusterTest('a service account has a kubeconfig too', async () => {
   await cluster.kubectl('create', 'serviceaccount', 'robot');
   const kubeconfig = await cluster.kubeconfigForServiceAccount('default', 'robot');
   assert.match(await cluster.kubectl('--kubeconfig', kubeconfig, 'auth', 'whoami'), 'system:serviceaccount:default:robot');
+});
+
+clusterTest('feature gates and further arguments reach the API server', async () => {
+  await using other = await startControlPlane({
+    featureGates: { MutatingAdmissionPolicy: false },
+    apiServerArgs: ['--max-requests-inflight=7'],
+  });
+  const metrics = await other.client.expect<string>('GET', '/metrics');
+  assert.match(metrics, /kubernetes_feature_enabled\{name="MutatingAdmissionPolicy".* 0/);
+  assert.match(readFileSync(`/proc/${other.apiServer.pid}/cmdline`, 'utf8'), '\0--max-requests-inflight=7\0');
 });
 
 clusterTest('two clusters side by side share nothing', async () => {

@@ -1,15 +1,14 @@
 import { execFile } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createApiClient } from './api-client.ts';
 import type { ApiClient } from './api-client.ts';
-import { apiServerArgs, auditLogOf } from './api-server.ts';
-import { getPrograms } from './binaries.ts';
+import { apiServerArgs, auditLogOf, writeServiceAccountKey } from './api-server.ts';
+import { getProgram, getPrograms } from './binaries.ts';
 import { createCertificateAuthority } from './certificates.ts';
-import type { CertificateAuthority, Identity } from './certificates.ts';
+import type { Certificate, CertificateAuthority, Identity } from './certificates.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
+import { startControllerManager, startEtcd, startScheduler } from './components.ts';
 import { createNetwork } from './network.ts';
 import type { ClusterNetwork } from './network.ts';
 import { freePort } from './ports.ts';
@@ -52,6 +51,10 @@ export interface ControlPlane extends AsyncDisposable {
   readonly scheduler?: Program;
   /** Standard output of kubectl as the administrator, or as the owner of another kubeconfig by `--kubeconfig`. */
   kubectl(...args: string[]): Promise<string>;
+  /** The same for Helm. */
+  helm(...args: string[]): Promise<string>;
+  /** Waits, looking again and again, until it is so; fails with the API server's last lines after two minutes. */
+  readonly waitUntil: (what: string, isSo: () => Promise<boolean> | boolean) => Promise<void>;
   /** A kubeconfig for a user of any name and groups; RBAC says what it may do. */
   kubeconfigFor(identity: Identity): string;
   /** The account has to exist. */
@@ -70,158 +73,99 @@ const OUTPUT_BYTES = 1 << 26;
 const featureArgs = (gates: Readonly<Record<string, boolean>>) =>
   Object.entries(gates).map(([name, isOn]) => `--feature-gates=${name}=${isOn}`);
 
-function writeServiceAccountKey(folder: string): string {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const file = join(folder, 'service-accounts.key');
-  writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  return file;
-}
-
-async function startEtcd(workspace: Workspace, binary: string): Promise<{ etcd: Program; url: string }> {
-  const url = `http://127.0.0.1:${await freePort()}`;
-  const peer = `http://127.0.0.1:${await freePort()}`;
-  const etcd = workspace.start('etcd', binary, [
-    `--data-dir=${join(workspace.folder, 'etcd')}`,
-    `--listen-client-urls=${url}`,
-    `--advertise-client-urls=${url}`,
-    `--listen-peer-urls=${peer}`,
-    `--initial-advertise-peer-urls=${peer}`,
-    `--initial-cluster=default=${peer}`,
-    // Its data end with the cluster.
-    '--unsafe-no-fsync',
-    '--log-level=warn',
-  ]);
-  await etcd.waitUntil('its health', () =>
-    fetch(`${url}/health`).then(
-      ({ ok }) => ok,
-      () => false,
-    ),
-  );
-  return { etcd, url };
-}
-
-/** Names the kubeconfig of one part of the control plane. */
-type KubeconfigFor = (name: string, user: string) => string;
-
-async function startControllerManager(
-  workspace: Workspace,
-  binary: string,
-  {
+/** Who may call the server: certificates and tokens, each in a kubeconfig of its own. */
+function createAccess(folder: string, server: string) {
+  const authority = createCertificateAuthority(join(folder, 'certificates'));
+  const write = (name: string, credentials: Certificate | { token: string }) =>
+    writeKubeconfig(join(folder, `${name}.kubeconfig`), { server, authority: authority.certificate, credentials });
+  const administrator = authority.issueClient('admin', { user: 'admin', groups: ['system:masters'] });
+  const client = createApiClient(server, authority.certificate, administrator);
+  let issued = 0;
+  return {
     authority,
-    serviceAccountKey,
-    kubeconfigFor,
-    args,
-  }: { authority: CertificateAuthority; serviceAccountKey: string; kubeconfigFor: KubeconfigFor; args: readonly string[] },
-): Promise<Program> {
-  const kubeconfig = kubeconfigFor('kube-controller-manager', 'system:kube-controller-manager');
-  return workspace.start('kube-controller-manager', binary, [
-    `--kubeconfig=${kubeconfig}`,
-    `--secure-port=${await freePort()}`,
-    '--bind-address=127.0.0.1',
-    `--cert-dir=${workspace.folder}`,
-    '--leader-elect=false',
-    '--use-service-account-credentials',
-    `--service-account-private-key-file=${serviceAccountKey}`,
-    `--root-ca-file=${authority.certificate}`,
-    ...args,
-  ]);
+    client,
+    kubeconfig: write('admin', administrator),
+    /** For a part of the control plane. */
+    kubeconfigOf: (part: string) => write(part, authority.issueClient(part, { user: `system:${part}` })),
+    kubeconfigFor: (identity: Identity) => {
+      const name = `user-${++issued}`;
+      return write(name, authority.issueClient(name, identity));
+    },
+    kubeconfigForServiceAccount: async (namespace: string, name: string) => {
+      const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+      const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 86_400 } };
+      const { status } = await client.expect<{ status: { token: string } }>('POST', path, request);
+      return write(`service-account-${++issued}`, { token: status.token });
+    },
+  };
 }
 
-async function startScheduler(
-  workspace: Workspace,
-  binary: string,
-  kubeconfigFor: KubeconfigFor,
-  args: readonly string[],
-): Promise<Program> {
-  const kubeconfig = kubeconfigFor('kube-scheduler', 'system:kube-scheduler');
-  return workspace.start('kube-scheduler', binary, [
-    `--kubeconfig=${kubeconfig}`,
-    `--secure-port=${await freePort()}`,
-    '--bind-address=127.0.0.1',
-    `--cert-dir=${workspace.folder}`,
-    '--leader-elect=false',
-    ...args,
-  ]);
+/** kubectl and Helm as the administrator; what they keep between calls goes with the cluster. */
+function createTools(folder: string, kubeconfig: string, kubectl: string): Pick<ControlPlane, 'kubectl' | 'helm'> {
+  const homes = Object.fromEntries(['CACHE', 'CONFIG', 'DATA'].map((what) => [`HELM_${what}_HOME`, join(folder, 'helm', what)]));
+  const env = { ...process.env, ...homes, KUBECONFIG: kubeconfig };
+  const run = async (program: string, args: readonly string[]) => (await execute(program, args, { maxBuffer: OUTPUT_BYTES, env })).stdout;
+  return {
+    kubectl: (...args) => run(kubectl, ['--cache-dir', join(folder, 'kubectl-cache'), ...args]),
+    helm: async (...args) => run(await getProgram('helm'), args),
+  };
+}
+
+/** An API server that can be stopped and started again. */
+function createApiServer(workspace: Workspace, client: ApiClient, binary: string, args: readonly string[]) {
+  let program: Program;
+  const isReady = () =>
+    client
+      .request('GET', '/readyz')
+      .then(({ status }) => status === 200)
+      .catch(() => false);
+  async function start(): Promise<void> {
+    program = workspace.start('kube-apiserver', binary, args);
+    await program.waitUntil('/readyz', isReady);
+  }
+  async function stop(signal?: NodeJS.Signals): Promise<void> {
+    client.close();
+    await program.stop(signal);
+  }
+  return { current: () => program, start, stop };
 }
 
 /** Starts everything in a workspace that is there already. */
 async function startIn(workspace: Workspace, options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { controllers = false, featureGates = {}, say } = options;
+  const { controllers = false, featureGates = {}, auditPolicy, say } = options;
   const { folder } = workspace;
   const binaries = await getPrograms(['etcd', 'kube-apiserver', 'kubectl'], { say });
-  const controllerBinaries = controllers ? await getPrograms(['kube-controller-manager', 'kube-scheduler'], { say }) : undefined;
+  const more = controllers ? await getPrograms(['kube-controller-manager', 'kube-scheduler'], { say }) : undefined;
   const network = options.network ? createNetwork(workspace.id) : undefined;
   const address = network?.hostAddress ?? '127.0.0.1';
   const port = await freePort(address);
   const server = `https://${address}:${port}`;
-  const authority = createCertificateAuthority(join(folder, 'certificates'));
+  const access = createAccess(folder, server);
+  const { authority, client, kubeconfig, kubeconfigOf } = access;
   const serviceAccountKey = writeServiceAccountKey(folder);
   const gates = featureArgs(featureGates);
 
-  let issued = 0;
-  const kubeconfigOf = (name: string, identity: Identity) =>
-    writeKubeconfig(join(folder, `${name}.kubeconfig`), {
-      server,
-      authority: authority.certificate,
-      credentials: authority.issueClient(name, identity),
-    });
-  const administrator = authority.issueClient('admin', { user: 'admin', groups: ['system:masters'] });
-  const kubeconfig = writeKubeconfig(join(folder, 'admin.kubeconfig'), {
-    server,
-    authority: authority.certificate,
-    credentials: administrator,
-  });
-  const client = createApiClient(server, authority.certificate, administrator);
-
   const { etcd, url } = await startEtcd(workspace, binaries.etcd);
-  const settings = {
-    folder,
-    etcd: url,
-    address,
-    port,
-    authority,
-    serviceAccountKey,
-    controllers,
-    reachable: network !== undefined,
-    auditPolicy: options.auditPolicy,
-  };
+  const common = { folder, address, port, authority, serviceAccountKey, controllers, auditPolicy };
+  const settings = { ...common, etcd: url, reachable: network !== undefined };
   const serverArgs = [...apiServerArgs(settings), ...gates, ...(options.apiServerArgs ?? [])];
-  let apiServer: Program;
-  async function startApiServer(): Promise<void> {
-    apiServer = workspace.start('kube-apiserver', binaries['kube-apiserver'], serverArgs);
-    await apiServer.waitUntil('/readyz', () =>
-      client.request('GET', '/readyz').then(
-        ({ status }) => status === 200,
-        () => false,
-      ),
-    );
-  }
-  async function stopApiServer(signal?: NodeJS.Signals): Promise<void> {
-    client.close();
-    await apiServer.stop(signal);
-  }
-  await startApiServer();
+  const apiServer = createApiServer(workspace, client, binaries['kube-apiserver'], serverArgs);
+  await apiServer.start();
 
-  let controllerManager: Program | undefined;
-  let scheduler: Program | undefined;
-  if (controllerBinaries !== undefined) {
-    const kubeconfigFor: KubeconfigFor = (name, user) => kubeconfigOf(name, { user });
-    scheduler = await startScheduler(workspace, controllerBinaries['kube-scheduler'], kubeconfigFor, [
-      ...gates,
-      ...(options.schedulerArgs ?? []),
-    ]);
-    controllerManager = await startControllerManager(workspace, controllerBinaries['kube-controller-manager'], {
-      authority,
-      serviceAccountKey,
-      kubeconfigFor,
-      args: [...gates, ...(options.controllerManagerArgs ?? [])],
-    });
-    // No pod is taken before its namespace has one.
-    await controllerManager.waitUntil('the default service account', async () => {
-      const { status } = await client.request('GET', '/api/v1/namespaces/default/serviceaccounts/default');
-      return status === 200;
-    });
-  }
+  const scheduler =
+    more && (await startScheduler(workspace, more['kube-scheduler'], kubeconfigOf, [...gates, ...(options.schedulerArgs ?? [])]));
+  const managerArgs = [
+    `--service-account-private-key-file=${serviceAccountKey}`,
+    `--root-ca-file=${authority.certificate}`,
+    ...gates,
+    ...(options.controllerManagerArgs ?? []),
+  ];
+  const controllerManager = more && (await startControllerManager(workspace, more['kube-controller-manager'], kubeconfigOf, managerArgs));
+  // No pod is taken before its namespace has one.
+  await controllerManager?.waitUntil('the default service account', async () => {
+    const { status } = await client.request('GET', '/api/v1/namespaces/default/serviceaccounts/default');
+    return status === 200;
+  });
 
   return {
     workspace,
@@ -234,31 +178,19 @@ async function startIn(workspace: Workspace, options: ControlPlaneOptions): Prom
     client,
     etcd,
     get apiServer() {
-      return apiServer;
+      return apiServer.current();
     },
     controllerManager,
     scheduler,
-    async kubectl(...args) {
-      // What follows `--` is a command for a container.
-      const own = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined).some((arg) => arg.startsWith('--kubeconfig'));
-      const all = own ? args : ['--kubeconfig', kubeconfig, ...args];
-      // Its cache of what the server offers would be kept in the home folder.
-      const cache = ['--cache-dir', join(folder, 'kubectl-cache')];
-      return (await execute(binaries.kubectl, [...cache, ...all], { maxBuffer: OUTPUT_BYTES })).stdout;
-    },
-    kubeconfigFor: (identity) => kubeconfigOf(`user-${++issued}`, identity),
-    async kubeconfigForServiceAccount(namespace, name) {
-      const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
-      const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 86_400 } };
-      const { status } = await client.expect<{ status: { token: string } }>('POST', path, request);
-      const file = join(folder, `service-account-${++issued}.kubeconfig`);
-      return writeKubeconfig(file, { server, authority: authority.certificate, credentials: { token: status.token } });
-    },
-    stopApiServer,
-    startApiServer,
+    ...createTools(folder, kubeconfig, binaries.kubectl),
+    waitUntil: (what, isSo) => apiServer.current().waitUntil(what, isSo),
+    kubeconfigFor: access.kubeconfigFor,
+    kubeconfigForServiceAccount: access.kubeconfigForServiceAccount,
+    stopApiServer: apiServer.stop,
+    startApiServer: apiServer.start,
     async restartApiServer(signal) {
-      await stopApiServer(signal);
-      await startApiServer();
+      await apiServer.stop(signal);
+      await apiServer.start();
     },
     stop: () => workspace.stop(),
     [Symbol.asyncDispose]: () => workspace.stop(),

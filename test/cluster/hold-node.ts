@@ -3,9 +3,9 @@ import { startControlPlane } from './control-plane.ts';
 import { startNode } from './node.ts';
 
 const cluster = await startControlPlane({ controllers: true, network: true });
-const node = await startNode(cluster);
+await startNode(cluster);
 await cluster.kubectl('run', 'sleeper', '--image=busybox', '--image-pull-policy=Never', '--restart=Never', '--', 'sleep', '1000000');
 const isRunning = async () => (await cluster.kubectl('get', 'pod', 'sleeper', '-o', 'jsonpath={.status.phase}')) === 'Running';
-await node.kubelet.waitUntil('the pod', isRunning);
+await cluster.waitUntil('the pod', isRunning);
 process.stdout.write(`${cluster.workspace.id}\n`);
 setInterval(() => {}, 1000);

@@ -46,7 +46,7 @@ clusterTest('an image that is built here runs in a pod, as the user that it name
       spec: { restartPolicy: 'Never', containers: [container] },
     });
     const phase = () => cluster.kubectl('get', 'pod', 'try', '-o', 'jsonpath={.status.phase}');
-    await node.kubelet.waitUntil('the pod', async () => ['Succeeded', 'Failed'].includes(await phase()));
+    await cluster.waitUntil('the pod', async () => ['Succeeded', 'Failed'].includes(await phase()));
     assert.is(await cluster.kubectl('logs', 'try'), `${process.version} hello 1000 1000\n`);
     assert.is(await phase(), 'Succeeded');
   }),

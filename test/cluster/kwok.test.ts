@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startControlPlane } from './control-plane.ts';
@@ -48,7 +52,7 @@ const jobPods = async (job: string) =>
 /** Waits until the pods of a Job are as `is` wants them. */
 async function waitForPods(job: string, what: string, is: (pods: Pod[]) => boolean): Promise<Pod[]> {
   let pods: Pod[] = [];
-  await kwok.program.waitUntil(`${what} of ${job}`, async () => is((pods = await jobPods(job))));
+  await cluster.waitUntil(`${what} of ${job}`, async () => is((pods = await jobPods(job))));
   return pods;
 }
 
@@ -91,7 +95,20 @@ clusterTest('nodes offer what they were told to, and deleted pods go', async () 
   assert.equal(kwok.nodeNames, ['simulated-0', 'simulated-1', 'simulated-2']);
   assert.is(await cluster.kubectl('get', 'node', 'simulated-1', '-o', 'jsonpath={.status.allocatable.nvidia\\.com/gpu}'), '2');
   await cluster.kubectl('delete', 'jobs', '--all', '--wait=false');
-  await kwok.program.waitUntil('no pod', async () => (await cluster.client.expect<{ items: Pod[] }>('GET', PODS)).items.length === 0);
+  await cluster.waitUntil('no pod', async () => (await cluster.client.expect<{ items: Pod[] }>('GET', PODS)).items.length === 0);
+});
+
+clusterTest('npm run cluster starts one, says how to reach it, and removes it at Ctrl-C', async () => {
+  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+  const child = spawn(process.execPath, [main, '--simulated'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const closed = once(child, 'close');
+  let text = '';
+  for await (const chunk of child.stdout) if ((text += String(chunk)).includes('Ctrl-C')) break;
+  const kubeconfig = /export KUBECONFIG=(.*)/.exec(text)?.[1] ?? '';
+  assert.match(await cluster.kubectl('--kubeconfig', kubeconfig, 'get', 'crd', '-o', 'name'), 'cdspexperiments.cdsp.dev');
+  child.kill('SIGINT');
+  assert.is(((await closed) as [number])[0], 0);
+  assert.not(existsSync(kubeconfig));
 });
 
 test.run();

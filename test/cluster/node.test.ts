@@ -37,7 +37,7 @@ test.after(async () => {
 const phaseOf = (pod: string) => cluster.kubectl('get', 'pod', pod, '-o', 'jsonpath={.status.phase}');
 
 async function waitForPhase(pod: string, phase: string): Promise<void> {
-  await node.kubelet.waitUntil(`pod ${pod} to be ${phase}`, async () => {
+  await cluster.waitUntil(`pod ${pod} to be ${phase}`, async () => {
     const is = await phaseOf(pod);
     if (is === 'Failed' && phase !== is) throw new Error(`pod ${pod} has failed: ${await cluster.kubectl('describe', 'pod', pod)}`);
     return is === phase;
@@ -59,7 +59,7 @@ clusterTest('a pod runs to its end, and its log can be read', async () => {
 clusterTest('a pod reaches the API server by its service, and this machine reaches the pod', async () => {
   await runPod('server', 'nc -w 5 $KUBERNETES_SERVICE_HOST 443 </dev/null && echo reached; nc -l -p 8080 -e echo it works');
   await waitForPhase('server', 'Running');
-  await node.kubelet.waitUntil('its log', async () => (await cluster.kubectl('logs', 'server')) === 'reached\n');
+  await cluster.waitUntil('its log', async () => (await cluster.kubectl('logs', 'server')) === 'reached\n');
   const address = await cluster.kubectl('get', 'pod', 'server', '-o', 'jsonpath={.status.podIP}');
   const answer = await new Promise<string>((resolve, reject) => {
     let text = '';
@@ -86,7 +86,7 @@ clusterTest('pods outlive their kubelet, which finds them again', async () => {
   assert.not(node.kubelet.isRunning());
   await node.startKubelet();
   const said = () => cluster.kubectl('exec', 'sleeper', '--', 'echo', 'still inside').catch(() => '');
-  await node.kubelet.waitUntil('the pod to be found', async () => (await said()) === 'still inside\n');
+  await cluster.waitUntil('the pod to be found', async () => (await said()) === 'still inside\n');
   assert.is(await cluster.kubectl('get', 'pod', 'sleeper', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}'), '0');
 });
 
