@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { alone, removeUnfinished } from './alone.ts';
 import { keptFolder } from './binaries.ts';
 import { writeImageArchive } from './image-archive.ts';
-import { ADMINISTRATOR_PATH } from './node-requirements.ts';
+import { ADMINISTRATOR_PATH, INTERRUPTIBLE } from './node-requirements.ts';
 
 /** The image that the project's own images start from, as their Dockerfiles name it. */
 export const BASE_IMAGE = 'docker.io/library/node:24-bookworm-slim';
@@ -39,7 +39,7 @@ function findMirror(): string {
 const SUPERFLUOUS = ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/man', 'usr/share/locale', 'var/log'];
 
 async function layRoot(root: string): Promise<void> {
-  await run('debootstrap', '--variant=minbase', '--include=ca-certificates', DEBIAN, root, findMirror());
+  await run('unshare', ...INTERRUPTIBLE, 'debootstrap', '--variant=minbase', '--include=ca-certificates', DEBIAN, root, findMirror());
   for (const folder of SUPERFLUOUS) {
     rmSync(join(root, folder), { recursive: true, force: true });
     mkdirSync(join(root, folder), { recursive: true });
@@ -67,10 +67,10 @@ export async function getBaseImage(say?: (line: string) => void): Promise<string
     if (existsSync(archive)) return;
     say?.(`test cluster: making ${BASE_IMAGE} from packages (once; about a minute)`);
     removeUnfinished(archive);
-    const root = mkdtempSync(join(folder, 'root-'));
-    const work = `${archive}.${randomUUID().slice(0, 8)}.unfinished`;
+    const unfinished = () => `${archive}.${randomUUID().slice(0, 8)}.unfinished`;
+    const [root, work] = [unfinished(), unfinished()];
     try {
-      chmodSync(root, 0o755);
+      mkdirSync(root, { mode: 0o755 });
       await layRoot(root);
       const image = { name: BASE_IMAGE, command: ['node'], environment: [`PATH=${PATH}`, `NODE_VERSION=${process.versions.node}`] };
       writeImageArchive(work, root, [image], ['--numeric-owner', '--exclude=./dev/*', '--exclude=./proc/*', '--exclude=./sys/*']);

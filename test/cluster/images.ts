@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { BASE_IMAGE, getBaseImage } from './base-image.ts';
 import { keptFolder } from './binaries.ts';
-import { ADMINISTRATOR_PATH } from './node-requirements.ts';
+import { ADMINISTRATOR_PATH, INTERRUPTIBLE } from './node-requirements.ts';
 
 export interface ImageOptions {
   /** As pods name it: `docker.io/library/cdsp-operator:test`. */
@@ -38,13 +38,17 @@ function storageArguments(): string[] {
   const argumentsFor = (driver: string) => [
     ...['--root', join(containers(), driver), '--runroot', join(containers(), `${driver}-run`), '--storage-driver', driver],
   ];
-  const works = spawnSync('buildah', [...argumentsFor('overlay'), 'info'], { env: environment, stdio: 'ignore' }).status === 0;
+  const works =
+    spawnSync('unshare', [...INTERRUPTIBLE, 'buildah', ...argumentsFor('overlay'), 'info'], { env: environment, stdio: 'ignore' })
+      .status === 0;
   return argumentsFor(works ? 'overlay' : 'vfs');
 }
 
 async function buildah(storage: readonly string[], ...args: string[]): Promise<string> {
   try {
-    return (await execute('buildah', [...storage, ...args], { maxBuffer: OUTPUT_BYTES, env: environment })).stdout.trim();
+    return (
+      await execute('unshare', [...INTERRUPTIBLE, 'buildah', ...storage, ...args], { maxBuffer: OUTPUT_BYTES, env: environment })
+    ).stdout.trim();
   } catch (cause) {
     const { stdout = '', stderr = '' } = cause as { stdout?: string; stderr?: string };
     throw new Error(`buildah ${args[0]} has failed:\n${`${stdout}\n${stderr}`.trim().slice(-SHOWN_CHARACTERS)}`, { cause });
@@ -52,7 +56,10 @@ async function buildah(storage: readonly string[], ...args: string[]): Promise<s
 }
 
 async function ensureBase(storage: readonly string[], say: ImageOptions['say']): Promise<void> {
-  const has = spawnSync('buildah', [...storage, 'inspect', '--type', 'image', BASE_IMAGE], { env: environment, stdio: 'ignore' });
+  const has = spawnSync('unshare', [...INTERRUPTIBLE, 'buildah', ...storage, 'inspect', '--type', 'image', BASE_IMAGE], {
+    env: environment,
+    stdio: 'ignore',
+  });
   if (has.status !== 0) await buildah(storage, 'pull', `docker-archive:${await getBaseImage(say)}`);
 }
 
@@ -91,7 +98,7 @@ export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
   const started = performance.now();
   const args = Object.entries(options.arguments ?? {}).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]);
   const choice = target === undefined ? [] : ['--target', target];
-  const common = ['--pull-never', '--layers', '--format', 'docker', '--tag', name, '--file', dockerfile];
+  const common = ['--pull-never', '--layers', '--force-rm', '--format', 'docker', '--tag', name, '--file', dockerfile];
   await buildah(storage, 'build', ...common, ...certificateArguments(), ...args, ...choice, context);
   const id = await buildah(storage, 'inspect', '--type', 'image', '--format', '{{.FromImageID}}', name);
 

@@ -25,6 +25,14 @@ export interface Namespaces {
   readonly disconnect: () => void;
 }
 
+function attemptToWrite(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch {
+    // See the caller.
+  }
+}
+
 /** Makes a cgroup for pods. On v1 a new cpuset is empty, and no process may enter it. */
 export function makeCgroup(name: string): void {
   for (const root of cgroupRoots()) {
@@ -33,7 +41,11 @@ export function makeCgroup(name: string): void {
       const parent = folder;
       folder = join(folder, part);
       mkdirSync(folder, { recursive: true });
-      if (!existsSync(join(root, 'tasks'))) continue;
+      // On v2 a cgroup hands on what its parent lets it. A machine that does not let us is one that has done so already, or the kubelet says why.
+      if (!existsSync(join(root, 'tasks'))) {
+        attemptToWrite(join(parent, 'cgroup.subtree_control'), '+cpu +cpuset +memory +pids');
+        continue;
+      }
       for (const file of ['cpuset.cpus', 'cpuset.mems']) {
         const path = join(folder, file);
         if (existsSync(path) && readFileSync(path, 'utf8').trim() === '') writeFileSync(path, readFileSync(join(parent, file)));

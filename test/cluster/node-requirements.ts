@@ -37,6 +37,12 @@ export const installCommand = (packages: readonly string[]) => `apt-get install 
 /** The namespaces that a node lives in; a container without privileges cannot make them. */
 export const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--mount-proc', '--propagation', 'private'] as const;
 
+/**
+ * Arguments of `unshare` in front of a program that mounts things for a while: they go with it, and it goes with this process, so
+ * that one that fails or is interrupted leaves nothing mounted.
+ */
+export const INTERRUPTIBLE = ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'KILL'] as const;
+
 function whyNoNamespaces(): string | undefined {
   const tried = spawnSync('unshare', [...NAMESPACES, 'ip', 'link', 'add', 'cdsp-try', 'type', 'bridge'], { encoding: 'utf8' });
   if (tried.status === 0) return undefined;
