@@ -17,6 +17,7 @@ interface Pod {
   readonly metadata: { readonly name: string };
   readonly status: {
     readonly phase: string;
+    readonly podIP?: string;
     readonly containerStatuses?: readonly {
       readonly state: { readonly terminated?: { readonly exitCode: number; readonly message?: string } };
     }[];
@@ -86,7 +87,8 @@ clusterTest('a pod can be told to fail with an exit code', async () => {
 
 clusterTest('a pod that no rule fits runs until the rules change', async () => {
   await createJob('endless', { ends: 'never' });
-  await waitForPods('endless', 'the start', (pods) => pods[0]?.status.phase === 'Running');
+  const [running] = await waitForPods('endless', 'the start', (pods) => pods[0]?.status.phase === 'Running');
+  assert.match(running.status.podIP ?? '', /^10\.0\.0\.\d+$/);
   await kwok.play({ ends: [{ name: 'all', runMs: 0 }] });
   await waitForPods('endless', 'the end', hasEnded);
 });

@@ -23,6 +23,20 @@ export interface Kwok {
 }
 
 const LABEL = 'cdsp.dev/simulated';
+/** With its usual four, a wave of pods waits for KWOK and not for the controller that is measured. */
+const SETTINGS = {
+  apiVersion: 'config.kwok.x-k8s.io/v1alpha1',
+  kind: 'KwokConfiguration',
+  options: {
+    podPlayStageParallelism: 32,
+    // The usual values, which are not filled in where there are options.
+    cidr: '10.0.0.0/24',
+    nodePlayStageParallelism: 4,
+    nodeLeaseParallelism: 4,
+    nodeLeaseDurationSeconds: 40,
+    podsOnNodeSyncParallelism: 4,
+  },
+};
 const CAPACITY = { cpu: '1k', memory: '1Ti', pods: '100k' };
 
 interface Node {
@@ -52,7 +66,10 @@ export async function startKwok(cluster: ControlPlane, options: KwokOptions): Pr
   async function play(pods: SimulatedPods): Promise<void> {
     const file = join(workspace.folder, `kwok-${++starts}.yaml`);
     // JSON documents, one after the other, are YAML.
-    writeFileSync(file, [...buildNodeStages(), ...buildPodStages(pods)].map((document) => `${JSON.stringify(document)}\n`).join('---\n'));
+    writeFileSync(
+      file,
+      [SETTINGS, ...buildNodeStages(), ...buildPodStages(pods)].map((document) => `${JSON.stringify(document)}\n`).join('---\n'),
+    );
     const args = [`--kubeconfig=${kubeconfig}`, `--config=${file}`, `--manage-nodes-with-label-selector=${LABEL}=true`];
     program = workspace.start('kwok', binary, args);
     await program.waitUntil('the simulated nodes', async () => {
