@@ -37,6 +37,7 @@ const SETTINGS = {
     podsOnNodeSyncParallelism: 4,
   },
 };
+const LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
 const CAPACITY = { cpu: '1k', memory: '1Ti', pods: '100k' };
 
 interface Node {
@@ -85,6 +86,8 @@ export async function startKwok(cluster: ControlPlane, options: KwokOptions): Pr
     nodeNames,
     async play(pods) {
       await program.stop();
+      // The next one would wait until they have run out.
+      await Promise.all(nodeNames.map((name) => client.request('DELETE', `${LEASES}/${name}`)));
       await play(pods);
     },
     stop: () => program.stop(),
