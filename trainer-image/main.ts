@@ -4,16 +4,32 @@ import { watchInterruption } from './parent-watch.ts';
 const interruption = watchInterruption();
 
 import { mkdirSync } from 'node:fs';
-import { EXIT, STAGE_ENVIRONMENT, StageInput, type StageEvent, type StageMetrics } from '../operator/api/stage-contract.ts';
+import {
+  EXIT,
+  PORT_ENVIRONMENT,
+  STAGE_ENVIRONMENT,
+  StageInput,
+  TERMINATION_LOG_ENVIRONMENT,
+  type StageEvent,
+  type StageMetrics,
+} from '../operator/api/stage-contract.ts';
 import type { StageName } from '../operator/api/experiment.ts';
 import { BadInputError, UnavailableError } from './errors.ts';
 import { fileSystemError } from './file-system-error.ts';
 import { earlierSeconds, noteSeconds, writeManifest } from './manifest.ts';
+import type { ProgressServer } from './progress-server.ts';
 import { createStageContext, Interrupted, type StageContext } from './stages/stage-context.ts';
+import { writeTerminationMessage } from './termination-message.ts';
 import { TENSORFLOW_WARNING } from './tensorflow-package.ts';
+
+/** Shows the stage's progress to a cluster; there once the stage serves it. */
+let progressServer: ProgressServer | undefined;
 
 function emit(event: StageEvent): void {
   process.stdout.write(`${JSON.stringify(event)}\n`);
+  progressServer?.update(event);
+  const file = process.env[TERMINATION_LOG_ENVIRONMENT];
+  if (file !== undefined) writeTerminationMessage(file, event);
 }
 
 process.on('warning', ({ name, message }) => {
@@ -50,8 +66,19 @@ function noteWorkingTime(output: string, seconds: number): void {
   }
 }
 
+/** Loaded where it is asked for only: local runs have no port. */
+async function serveProgress(input: StageInput): Promise<ProgressServer | undefined> {
+  const port = process.env[PORT_ENVIRONMENT];
+  if (port === undefined) return undefined;
+  const { ProgressServer } = await import('./progress-server.ts');
+  const server = new ProgressServer(input);
+  await server.listen(Number(port));
+  return server;
+}
+
 async function runStage(): Promise<void> {
   const input = readInput();
+  progressServer = await serveProgress(input);
   mkdirSync(input.output, { recursive: true });
   const context = createStageContext(input, { emit, isStopping: () => interruption.aborted, now: () => performance.now() });
   const started = performance.now();

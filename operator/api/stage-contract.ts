@@ -16,6 +16,12 @@ export const STAGE_ENVIRONMENT = 'CDSP_STAGE';
  */
 export const WATCH_STDIN_ENVIRONMENT = 'CDSP_WATCH_STDIN';
 
+/** Port on which a stage serves /progress (JSON: its latest progress event) and /metrics (Prometheus) while it runs; not set: none. */
+export const PORT_ENVIRONMENT = 'CDSP_PORT';
+
+/** File for the last word of a stage as JSON, {"result": metrics} or {"error": {message, file, field}}, 4096 bytes at most; not set: none. */
+export const TERMINATION_LOG_ENVIRONMENT = 'CDSP_TERMINATION_LOG';
+
 /** sysexits(3) where it has a fitting code. */
 export const EXIT = {
   /** The stage is complete. */
@@ -44,7 +50,7 @@ export const StageInput = z.object({
 });
 export type StageInput = z.output<typeof StageInput>;
 
-const StageMetrics = z.record(
+export const StageMetrics = z.record(
   z.string(),
   z.union([z.number(), z.string(), z.null(), z.array(z.union([z.number(), z.string(), z.null()]))]),
 );

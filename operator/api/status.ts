@@ -16,10 +16,25 @@ const StageStatus = z.object({
   name: z.enum(STAGES).describe('The stage.'),
   state: z.enum(['Pending', 'Running', 'Cached', 'Complete', 'Interrupted', 'Failed']).describe('Where it stands.'),
   key: z.string().max(64).optional().describe('Stage key: SHA-256 of everything that can change its output.'),
+  reason: z.string().max(256).optional().describe('Why it stands there, in one word.'),
+  message: z.string().max(4096).optional().describe('The same for people: what it waits for, or what went wrong with file and field.'),
+  failure: z
+    .object({
+      exitCode: z.int().describe('Exit code of the stage; 65: bad input, never tried again.'),
+      message: z.string().max(4096).describe('The stage’s own words.'),
+      file: z.string().optional().describe('The file to blame.'),
+      field: z.string().optional().describe('The field to blame.'),
+      failures: z.int().min(1).describe('Attempts that failed.'),
+    })
+    .optional()
+    .describe('Why it failed for good.'),
   progress: z.int().min(0).max(100).optional().describe('Done so far, in per cent.'),
   loss: z.number().optional().describe('Latest loss.'),
   meanIou: z.number().min(0).max(1).optional().describe('Latest mIoU.'),
-  failures: z.int().min(0).optional().describe('Attempts that failed.'),
+  attempts: z.int().min(0).optional().describe('Pods that were started for it.'),
+  job: z.string().optional().describe('Its Job.'),
+  pod: z.string().optional().describe('The newest of its pods.'),
+  node: z.string().optional().describe('Where that pod runs.'),
   startTime: z.string().optional().describe('When it started (RFC 3339).'),
   completionTime: z.string().optional().describe('When it ended (RFC 3339).'),
 });

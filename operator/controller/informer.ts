@@ -1,0 +1,183 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { ApiError } from './cluster.ts';
+import type { Cluster, Query, WatchEvent } from './cluster.ts';
+
+const PAGE = 500;
+const FIRST_DELAY_MS = 50;
+const LONGEST_DELAY_MS = 10_000;
+/** The server ends a watch after this time; an even age of all watches would end them all at once. */
+const WATCH_SECONDS = { least: 300, spread: 300 };
+const GONE = 410;
+
+export interface InformerOptions<Raw extends KubernetesObject, Kept> {
+  readonly cluster: Pick<Cluster, 'list' | 'watch'>;
+  /** Such as /apis/batch/v1/jobs. */
+  readonly path: string;
+  readonly query?: Query;
+  /** What is kept of an object: a cache of ten thousand holds no more than it needs. */
+  readonly keep: (object: Raw) => Kept;
+  /** After the cache has changed; `before` is undefined for a new object, `after` for one that is gone. */
+  readonly onChange: (key: string, after: Kept | undefined, before: Kept | undefined) => void;
+  readonly onError: (error: unknown) => void;
+  /** For tests: random numbers in [0, 1). */
+  readonly random?: () => number;
+}
+
+export const keyOf = ({ metadata }: KubernetesObject): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
+
+/**
+ * A cache of all objects of a kind: one list in pages, then a watch. A watch that ends goes on from the last version seen; where the
+ * server has forgotten that version (410), everything is listed again and the differences are told, what was deleted meanwhile included.
+ */
+export class Informer<Raw extends KubernetesObject, Kept> {
+  readonly #options: InformerOptions<Raw, Kept>;
+  readonly #objects = new Map<string, Kept>();
+  readonly #versions = new Map<string, string>();
+  readonly #stopped = new AbortController();
+  #version = '';
+  #failures = 0;
+  #synced: Promise<void>;
+  #markSynced!: () => void;
+  #loop: Promise<void> | undefined;
+
+  constructor(options: InformerOptions<Raw, Kept>) {
+    this.#options = options;
+    this.#synced = new Promise((resolve) => {
+      this.#markSynced = resolve;
+    });
+  }
+
+  /** Begins; resolves when the first list is in the cache. */
+  async start(): Promise<void> {
+    this.#loop ??= this.#run();
+    await this.#synced;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#loop;
+  }
+
+  get(key: string): Kept | undefined {
+    return this.#objects.get(key);
+  }
+
+  entries(): IterableIterator<[string, Kept]> {
+    return this.#objects.entries();
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      try {
+        if (this.#version === '') await this.#list();
+        await this.#watch();
+        this.#failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof ApiError && error.status === GONE) this.#version = '';
+        else this.#options.onError(error);
+        await delay(this.#delay(error), undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  #delay(error: unknown): number {
+    const { random = Math.random } = this.#options;
+    const wait = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(20, this.#failures++));
+    return Math.max(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0, wait * (0.5 + random() / 2));
+  }
+
+  async #list(): Promise<void> {
+    const { cluster, path, query = {} } = this.#options;
+    const seen = new Set<string>();
+    let next: string | undefined;
+    let version = '';
+    do {
+      const page = await cluster.list<Raw>(path, { ...query, limit: PAGE, continue: next });
+      for (const object of page.items) {
+        seen.add(keyOf(object));
+        this.#set(object);
+      }
+      version = page.metadata?.resourceVersion ?? version;
+      next = page.metadata?._continue ?? (page.metadata as { continue?: string } | undefined)?.continue;
+    } while (next !== undefined && next !== '');
+    for (const key of [...this.#objects.keys()]) if (!seen.has(key)) this.#remove(key);
+    this.#version = version;
+    this.#markSynced();
+  }
+
+  async #watch(): Promise<void> {
+    const { cluster, path, query = {}, random = Math.random } = this.#options;
+    const timeoutSeconds = Math.round(WATCH_SECONDS.least + WATCH_SECONDS.spread * random());
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const end = await cluster.watch<Raw>(
+      path,
+      { ...query, resourceVersion: this.#version, allowWatchBookmarks: true, timeoutSeconds },
+      (event) => {
+        try {
+          this.#handle(event);
+        } catch (error) {
+          reject(error);
+        }
+      },
+      (error) => {
+        if (error === null || error === undefined) resolve();
+        else reject(asApiError(error));
+      },
+    );
+    const { signal } = this.#stopped;
+    const abort = () => resolve();
+    signal.addEventListener('abort', abort, { once: true });
+    // Stopped while the watch was being opened.
+    if (signal.aborted) abort();
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      end();
+    }
+  }
+
+  #handle({ type, object }: WatchEvent<Raw>): void {
+    if (type === 'ERROR') {
+      const status = object as { code?: number; reason?: string; message?: string };
+      throw new ApiError(status.code ?? 500, status.reason ?? '', status.message ?? 'the watch failed');
+    }
+    this.#failures = 0;
+    if (type === 'DELETED') this.#remove(keyOf(object));
+    else if (type !== 'BOOKMARK') this.#set(object);
+    this.#version = object.metadata?.resourceVersion ?? this.#version;
+  }
+
+  #set(object: Raw): void {
+    const key = keyOf(object);
+    const version = object.metadata?.resourceVersion ?? '';
+    if (this.#versions.get(key) === version && version !== '') return;
+    const before = this.#objects.get(key);
+    const after = this.#options.keep(object);
+    this.#objects.set(key, after);
+    this.#versions.set(key, version);
+    this.#options.onChange(key, after, before);
+  }
+
+  #remove(key: string): void {
+    const before = this.#objects.get(key);
+    if (before === undefined) return;
+    this.#objects.delete(key);
+    this.#versions.delete(key);
+    this.#options.onChange(key, undefined, before);
+  }
+}
+
+/** client-node's watch tells the status of a refused request on a plain error. */
+function asApiError(error: unknown): Error {
+  const status = (error as { statusCode?: number }).statusCode;
+  const message = error instanceof Error ? error.message : String(error);
+  return status === undefined ? new Error(message) : new ApiError(status, message, message);
+}
