@@ -49,11 +49,14 @@ export class ProgressServer {
     this.#server.unref();
   }
 
-  /** @returns the port, chosen by the system for 0 */
-  async listen(port: number): Promise<number> {
+  /**
+   * @param host all addresses of the pod by default
+   * @returns the port, chosen by the system for 0
+   */
+  async listen(port: number, host?: string): Promise<number> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(port, resolve);
+      this.#server.listen({ port, host }, resolve);
     });
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : port;

@@ -42,8 +42,12 @@ export class LeaderElection {
     return this.#isLeading;
   }
 
+  /** Tries to get the lease, or to renew it, now and again and again until `stop`. */
   start(): void {
-    this.#round = this.#try();
+    this.#round = this.attempt().then(() => {
+      if (this.#isStopped) return;
+      this.#timer = setTimeout(() => this.start(), this.#options.renewMs);
+    });
   }
 
   /** Gives the lease back, so that another replica need not wait for its end. */
@@ -65,8 +69,9 @@ export class LeaderElection {
     }
   }
 
-  async #try(): Promise<void> {
-    const { renewMs, durationSeconds, now } = this.#options;
+  /** One try to get the lease or to renew it. */
+  async attempt(): Promise<void> {
+    const { durationSeconds, now } = this.#options;
     try {
       const holds = await this.#acquire();
       if (holds) {
@@ -80,10 +85,6 @@ export class LeaderElection {
       if (!isStatus(error, 409)) this.#options.onError(error);
       if (this.#isLeading && now() - this.#renewedAt >= 1000 * durationSeconds) this.#lose();
     }
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      this.#round = this.#try();
-    }, renewMs);
   }
 
   #lose(): void {
