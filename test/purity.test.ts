@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 const PURE = [
   'operator/api/**/*.ts',
   'operator/plan/**/*.ts',
+  'operator/controller/{build-job,build-status,caches,names,observe,references}.ts',
   'operator/duration.ts',
   'operator/cli/progress/{bar,format,line-reporter,rate,stage-state}.ts',
   'operator/cli/{table,style}.ts',
