@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { freePort } from './ports.ts';
 import type { Program } from './program.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from './cluster-workspace.ts';
 
 /** Writes the kubeconfig of a part of the control plane, `kube-scheduler`, and gives its path. */
 export type KubeconfigOf = (part: string) => string;

@@ -13,8 +13,8 @@ import { createNetwork } from './network.ts';
 import type { ClusterNetwork } from './network.ts';
 import { freePort } from './ports.ts';
 import type { Program } from './program.ts';
-import { createWorkspace } from './workspace.ts';
-import type { Workspace } from './workspace.ts';
+import { createWorkspace } from './cluster-workspace.ts';
+import type { Workspace } from './cluster-workspace.ts';
 
 export interface ControlPlaneOptions {
   /** With the controllers of Jobs, garbage, namespaces and so on, and the scheduler. Without them this is the API and nothing else. */

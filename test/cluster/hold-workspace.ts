@@ -1,5 +1,5 @@
 // Starts a program in a workspace, says which, and then ends in the way that its argument names.
-import { createWorkspace } from './workspace.ts';
+import { createWorkspace } from './cluster-workspace.ts';
 
 const [end] = process.argv.slice(2);
 const workspace = await createWorkspace();

@@ -9,7 +9,7 @@ import { interfaceCommands, nodeScript } from './node-config.ts';
 import { ADMINISTRATOR_PATH, NAMESPACES } from './node-requirements.ts';
 import { childOf } from './processes.ts';
 import type { Program } from './program.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from './cluster-workspace.ts';
 
 const execute = promisify(execFile);
 const OUTPUT_BYTES = 1 << 26;

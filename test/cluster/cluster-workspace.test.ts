@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { isClean, leftoversOf } from './clean-up.ts';
 import type { Program } from './program.ts';
 import { linuxTest } from './requirements.ts';
-import { createWorkspace } from './workspace.ts';
+import { createWorkspace } from './cluster-workspace.ts';
 
 const HOLDER = fileURLToPath(new URL('./hold-workspace.ts', import.meta.url));
 
