@@ -10,9 +10,9 @@ import type { Plan, PlannedStage } from '../plan/plan.ts';
 import { ANNOTATIONS, jobName, LABELS, MANAGED_BY, shortKey } from './names.ts';
 
 /** Where the claim of the artifacts is mounted in a stage's pod. */
-export const STORAGE_MOUNT = '/cdsp';
+const STORAGE_MOUNT = '/cdsp';
 /** Port on which a stage serves /metrics and /progress. */
-export const STAGE_PORT = 9090;
+const STAGE_PORT = 9090;
 export const CONTAINER = 'stage';
 const TERMINATION_LOG = '/dev/termination-log';
 /** Time for a checkpoint after SIGTERM, in seconds. */
@@ -42,7 +42,7 @@ export function ownerReference({ name, uid }: Pick<ClusterExperiment, 'name' | '
 }
 
 /** Folder of a stage's artifacts in its pod. */
-export const stageFolderInPod = ({ name, key }: PlannedStage): string => `${STORAGE_MOUNT}/stages/${name}/${key}`;
+const stageFolderInPod = ({ name, key }: PlannedStage): string => `${STORAGE_MOUNT}/stages/${name}/${key}`;
 
 function resources({ cpu, memory, gpus = 0, gpuResource = DEFAULT_GPU_RESOURCE }: Placement): V1Container['resources'] {
   const gpu = gpus > 0 ? { [gpuResource]: String(gpus) } : {};

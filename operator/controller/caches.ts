@@ -3,22 +3,36 @@ import type { Experiment } from '../api/experiment.ts';
 import type { ExperimentStatus } from '../api/status.ts';
 import { claimName } from './names.ts';
 import type { StageRecord } from './observe.ts';
-import type { CachedExperiment } from './reconciler.ts';
 
 export interface RawExperiment extends KubernetesObject {
   readonly spec: Experiment['spec'];
   readonly status?: ExperimentStatus;
 }
 
+/** An experiment as it is kept in the cache. */
+export interface CachedExperiment {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly resourceVersion: string;
+  readonly isDeleting: boolean;
+  /** Where its artifacts lie. */
+  readonly claim: string;
+  /** Left out for one that has ended and was not edited since: ten thousand of them are kept. */
+  readonly spec: Experiment['spec'] | undefined;
+  readonly status: ExperimentStatus | undefined;
+}
+
 const ENDED = new Set(['Succeeded', 'Failed']);
 
 /** Whether nothing is left to do about an experiment until it is edited. */
-export function isSettled(generation: number | undefined, status: ExperimentStatus | undefined): boolean {
+function isSettled(generation: number | undefined, status: ExperimentStatus | undefined): boolean {
   return status?.phase !== undefined && ENDED.has(status.phase) && status.observedGeneration === generation;
 }
 
 /** What the cache keeps of an experiment. */
-export function keepExperiment({ metadata = {}, spec, status }: RawExperiment): CachedExperiment & { readonly claim: string } {
+export function keepExperiment({ metadata = {}, spec, status }: RawExperiment): CachedExperiment {
   const { name = '', namespace = '', uid = '', generation = 0, resourceVersion = '', deletionTimestamp } = metadata;
   const settled = isSettled(generation, status);
   return {
@@ -87,7 +101,7 @@ export class Index {
 }
 
 /** The stage keys that an experiment has completed on its claim. */
-export function completedKeys({ namespace, claim, status }: CachedExperiment & { readonly claim: string }): string[] {
+export function completedKeys({ namespace, claim, status }: CachedExperiment): string[] {
   return (status?.stages ?? [])
     .filter(({ state, key }) => key !== undefined && (state === 'Complete' || state === 'Cached'))
     .map(({ key }) => completedKey(namespace, claim, key ?? ''));

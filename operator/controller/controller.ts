@@ -1,7 +1,7 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { StageName } from '../api/experiment.ts';
 import { CACHED_ELSEWHERE, completedKey, completedKeys, Index, jobOfPod, keepExperiment, keepJob, keepPod } from './caches.ts';
-import type { RawExperiment } from './caches.ts';
+import type { CachedExperiment, RawExperiment } from './caches.ts';
 import type { StagePodSettings } from './build-job.ts';
 import type { LiveProgress } from './build-status.ts';
 import { isStatus } from './cluster.ts';
@@ -23,13 +23,12 @@ export interface ControllerOptions {
   readonly now?: () => number;
 }
 
-type Kept = ReturnType<typeof keepExperiment>;
 const NOTHING: ReadonlyMap<StageName, LiveProgress> = new Map();
 
 /** Caches, queue and reconciler of one operator, wired: a change to an experiment, its Jobs or their pods puts the experiment into the queue. */
 export class Controller {
   readonly #options: ControllerOptions;
-  readonly #experiments: Informer<RawExperiment, Kept>;
+  readonly #experiments: Informer<RawExperiment, CachedExperiment>;
   readonly #jobs: Informer<V1Job, V1Job>;
   readonly #pods: Informer<V1Pod, V1Pod>;
   readonly #podsByJob = new Index();
@@ -116,7 +115,7 @@ export class Controller {
     return this.#queue?.depth ?? 0;
   }
 
-  #experimentChanged(key: string, after: Kept | undefined, before: Kept | undefined): void {
+  #experimentChanged(key: string, after: CachedExperiment | undefined, before: CachedExperiment | undefined): void {
     if (before !== undefined) for (const done of completedKeys(before)) this.#completed.remove(done, key);
     if (after !== undefined) for (const done of completedKeys(after)) this.#completed.add(done, key);
     if (after !== undefined) this.#reconciler.seen(key, after.resourceVersion);

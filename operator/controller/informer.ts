@@ -24,7 +24,7 @@ export interface InformerOptions<Raw extends KubernetesObject, Kept> {
   readonly random?: () => number;
 }
 
-export const keyOf = ({ metadata }: KubernetesObject): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
+const keyOf = ({ metadata }: KubernetesObject): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
 
 /**
  * A cache of all objects of a kind: one list in pages, then a watch. A watch that ends goes on from the last version seen; where the

@@ -13,10 +13,6 @@ const TerminationMessage = z.union([
   z.object({ error: z.object({ message: z.string(), file: z.string().optional(), field: z.string().optional() }) }),
 ]);
 
-export interface StageResult {
-  readonly metrics: z.output<typeof StageMetrics>;
-}
-
 /** One stage as the cluster shows it. */
 export interface StageView {
   readonly state: StageState;
@@ -63,11 +59,10 @@ function messageOf(pod: V1Pod): z.output<typeof TerminationMessage> | undefined 
   }
 }
 
-/** The result in a pod that has succeeded. */
-function resultOf(pod: V1Pod): StageResult | undefined {
-  if (pod.status?.phase !== 'Succeeded') return undefined;
+/** The metrics that a pod which has succeeded left; none where its message cannot be read. */
+function metricsOf(pod: V1Pod): z.output<typeof StageMetrics> {
   const message = messageOf(pod);
-  return { metrics: message !== undefined && 'result' in message ? message.result : {} };
+  return message !== undefined && 'result' in message ? message.result : {};
 }
 
 /** Why a pod failed, for people: the stage's own words where it left some. */
@@ -104,6 +99,7 @@ function troubleOf(pod: V1Pod): Trouble | undefined {
 }
 
 const createdAt = (pod: V1Pod) => new Date(pod.metadata?.creationTimestamp ?? 0).getTime();
+const newestOf = (pods: readonly V1Pod[]): V1Pod | undefined => pods.toSorted((a, b) => createdAt(b) - createdAt(a)).at(0);
 const isEnded = (pod: V1Pod) => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 
 function conditionOf(job: V1Job, type: string) {
@@ -119,10 +115,7 @@ function stateOfJob(job: V1Job, pods: readonly V1Pod[], succeeded: V1Pod | undef
   const failures = Math.max(job.status?.failed ?? 0, counted.length);
   const failed = conditionOf(job, 'Failed') ?? conditionOf(job, 'FailureTarget');
   if (failed !== undefined) {
-    const last = pods
-      .filter((pod) => pod.status?.phase === 'Failed')
-      .sort((a, b) => createdAt(b) - createdAt(a))
-      .at(0);
+    const last = newestOf(pods.filter((pod) => pod.status?.phase === 'Failed'));
     const failure = failureOf(last, failed.message ?? failed.reason ?? 'the Job failed');
     const message = failed.reason === 'DeadlineExceeded' ? `took longer than its deadline: ${failure.message}` : failure.message;
     // The Job has made all its attempts: whatever their number, none is left.
@@ -157,10 +150,10 @@ export function viewStage(job: V1Job | undefined, pods: readonly V1Pod[], record
   if (job === undefined) return { state: { kind: 'Pending' }, attempts: 0 };
   const succeeded = pods.find((pod) => pod.status?.phase === 'Succeeded');
   const state = stateOfJob(job, pods, succeeded, retries);
-  const newest = succeeded ?? pods.toSorted((a, b) => createdAt(b) - createdAt(a)).at(0);
+  const newest = succeeded ?? newestOf(pods);
   const end = newest === undefined ? undefined : terminated(newest);
   const trouble = newest === undefined || state.kind !== 'Running' ? undefined : troubleOf(newest);
-  const metrics = succeeded === undefined ? undefined : resultOf(succeeded)?.metrics;
+  const metrics = succeeded === undefined ? undefined : metricsOf(succeeded);
   const imageId = newest?.status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.imageID;
   return {
     state,

@@ -13,9 +13,10 @@ import type { ClusterExperiment, StagePodSettings } from './build-job.ts';
 import { buildStatus } from './build-status.ts';
 import type { LiveProgress } from './build-status.ts';
 import { keepJob } from './caches.ts';
+import type { CachedExperiment } from './caches.ts';
 import { isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
-import { claimName, jobName } from './names.ts';
+import { jobName } from './names.ts';
 import { observedOf, viewStages } from './observe.ts';
 import type { StageRecord, StageViews } from './observe.ts';
 import { referencedIdentities } from './references.ts';
@@ -27,19 +28,6 @@ export interface Caches {
   podsOf(namespace: string, job: string): readonly V1Pod[];
   /** What other experiments on the claim say of a stage key. */
   completeElsewhere(namespace: string, claim: string, key: string): StageRecord | undefined;
-}
-
-/** An experiment as it is kept in the cache. */
-export interface CachedExperiment {
-  readonly name: string;
-  readonly namespace: string;
-  readonly uid: string;
-  readonly generation: number;
-  readonly resourceVersion: string;
-  readonly isDeleting: boolean;
-  /** Left out for one that has ended and was not edited since: ten thousand of them are kept. */
-  readonly spec: Experiment['spec'] | undefined;
-  readonly status: ExperimentStatus | undefined;
 }
 
 export interface ReconcilerOptions {
@@ -56,12 +44,16 @@ export interface ReconcilerOptions {
   readonly onHandOver?: (experiment: string, stage: StageName) => void;
 }
 
-export const experimentsPath = (namespace?: string): string =>
-  `/apis/${GROUP}/${VERSION}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${PLURAL}`;
-export const jobsPath = (namespace?: string): string => `/apis/batch/v1${namespace === undefined ? '' : `/namespaces/${namespace}`}/jobs`;
-export const podsPath = (namespace?: string): string => `/api/v1${namespace === undefined ? '' : `/namespaces/${namespace}`}/pods`;
-const claimsPath = (namespace: string) => `/api/v1/namespaces/${namespace}/persistentvolumeclaims`;
-const eventsPath = (namespace: string) => `/api/v1/namespaces/${namespace}/events`;
+/** Path of a resource in one namespace, or in all. */
+const pathOf =
+  (api: string, plural: string) =>
+  (namespace?: string): string =>
+    `/${api}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}`;
+export const experimentsPath = pathOf(`apis/${GROUP}/${VERSION}`, PLURAL);
+export const jobsPath = pathOf('apis/batch/v1', 'jobs');
+export const podsPath = pathOf('api/v1', 'pods');
+const claimsPath = pathOf('api/v1', 'persistentvolumeclaims');
+const eventsPath = pathOf('api/v1', 'events');
 
 interface Situation {
   readonly key: string;
@@ -123,10 +115,9 @@ export class Reconciler {
 
   #look(key: string, cached: CachedExperiment & { spec: Experiment['spec'] }): Situation {
     const { caches, trainerVersion, now } = this.#options;
-    const { name, namespace, spec } = cached;
+    const { name, namespace, claim, spec } = cached;
     const experiment = { apiVersion: API_VERSION, kind: KIND, metadata: { name }, spec } as const;
     const plan = planExperiment(experiment, { trainerVersion, identities: referencedIdentities(spec) });
-    const claim = claimName({ name, claimName: spec.storage.claimName });
     const status = this.#written.get(key)?.status ?? cached.status;
     const views = viewStages(plan, {
       jobOf: (stage) => this.#jobOf(namespace, jobName(stage.name, stage.key, claim)),

@@ -32,7 +32,7 @@ export class OperatorMetrics {
 }
 
 /** The resource in a path of the API: names would make a series each. */
-export function resourceOf(path: string): string {
+function resourceOf(path: string): string {
   const match = /^\/(?:api\/v1|apis\/[^/]+\/[^/]+)\/(?:namespaces\/[^/]+\/)?([^/]+)(?:\/[^/]+(?:\/([^/]+))?)?$/.exec(path);
   if (match === null) return 'other';
   return match[2] === undefined ? match[1] : `${match[1]}/${match[2]}`;

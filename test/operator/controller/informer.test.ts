@@ -62,6 +62,14 @@ function makeInformer(server: ReturnType<typeof makeServer>) {
   return { informer, changes, errors };
 }
 
+/** An informer whose first list is one page of these, with its watch open. */
+async function startWatching(...objects: KubernetesObject[]) {
+  const server = makeServer([objects]);
+  const made = makeInformer(server);
+  await made.informer.start();
+  return { ...made, server, watch: await server.watched(1) };
+}
+
 test('all pages of the first list are in the cache before it counts as synced; the watch begins at their version', async () => {
   const server = makeServer([[object('a', 1)], [object('b', 2)]]);
   const { informer, changes } = makeInformer(server);
@@ -75,10 +83,7 @@ test('all pages of the first list are in the cache before it counts as synced; t
 });
 
 test('events change the cache; the same version twice is told once; bookmarks move the version only', async () => {
-  const server = makeServer([[object('a', 1)]]);
-  const { informer, changes } = makeInformer(server);
-  await informer.start();
-  const watch = await server.watched(1);
+  const { informer, changes, server, watch } = await startWatching(object('a', 1));
   watch.event({ type: 'MODIFIED', object: object('a', 11) });
   watch.event({ type: 'MODIFIED', object: object('a', 11) });
   watch.event({ type: 'ADDED', object: object('b', 12) });
@@ -92,10 +97,7 @@ test('events change the cache; the same version twice is told once; bookmarks mo
 });
 
 test('a dropped connection goes on from the last version, without a list', async () => {
-  const server = makeServer([[object('a', 1)]]);
-  const { informer, errors } = makeInformer(server);
-  await informer.start();
-  const watch = await server.watched(1);
+  const { informer, errors, server, watch } = await startWatching(object('a', 1));
   watch.event({ type: 'MODIFIED', object: object('a', 15) });
   watch.end(new Error('socket hang up'));
   assert.is((await server.watched(2)).query.resourceVersion, '15');
@@ -112,10 +114,7 @@ for (const [how, forget] of [
   ['as an answer', (watch: Listener) => watch.end(Object.assign(new Error('Gone'), { statusCode: 410 }))],
 ] as const) {
   test(`a forgotten version (410 ${how}) lists again and tells what was changed, made and deleted meanwhile`, async () => {
-    const server = makeServer([[object('a', 1), object('b', 2), object('c', 3)]]);
-    const { informer, changes, errors } = makeInformer(server);
-    await informer.start();
-    const watch = await server.watched(1);
+    const { informer, changes, errors, server, watch } = await startWatching(object('a', 1), object('b', 2), object('c', 3));
     server.setPages([[object('a', 1), object('b', 30), object('d', 31)]], 40);
     forget(watch);
     assert.is((await server.watched(2)).query.resourceVersion, '40');

@@ -6,7 +6,7 @@ import type { ExperimentInput } from '../../../operator/api/experiment.ts';
 import type { ExperimentStatus } from '../../../operator/api/status.ts';
 import { ApiError } from '../../../operator/controller/cluster.ts';
 import { Reconciler } from '../../../operator/controller/reconciler.ts';
-import type { CachedExperiment } from '../../../operator/controller/reconciler.ts';
+import type { CachedExperiment } from '../../../operator/controller/caches.ts';
 import { condition, makePod } from './objects.ts';
 
 const KEY = 'lab/cats';
@@ -35,6 +35,7 @@ function makeWorld(settings: Partial<ExperimentInput['spec']> = {}) {
     generation: 1,
     resourceVersion: '1',
     isDeleting: false,
+    claim: spec.storage.claimName ?? 'cdsp-cats',
     spec,
     status: undefined,
   };
