@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'runs/', 'coverage/'] },
+  { ignores: ['node_modules/', 'runs/', 'coverage/', 'dist/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

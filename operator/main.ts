@@ -1,11 +1,17 @@
 // The operator: reads its configuration from the environment, elects a leader, serves probes and metrics, and works until SIGTERM.
 import { hostname } from 'node:os';
 import { KubeConfig } from '@kubernetes/client-node';
+import { readConfig } from './config.ts';
+import { checkExperiment } from './controller/check-experiment.ts';
 import { Cluster } from './controller/cluster.ts';
 import { Controller } from './controller/controller.ts';
 import { LeaderElection } from './controller/lease.ts';
+import { LiveProgressPoller } from './controller/live-progress.ts';
+import { ProgressClient } from './controller/progress-client.ts';
+import type { ExperimentFacts } from './metrics/experiment-metrics.ts';
 import { OperatorMetrics } from './metrics/operator-metrics.ts';
 import { serve } from './web/server.ts';
+import { OPERATOR_VERSION } from './version.ts';
 
 function required(name: string): string {
   const value = process.env[name];
@@ -18,16 +24,28 @@ function log(message: string, fields: Readonly<Record<string, unknown>> = {}): v
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), message, ...fields })}\n`);
 }
 
-const config = new KubeConfig();
-config.loadFromDefault();
-const metrics = new OperatorMetrics();
-const cluster = new Cluster(config, (verb, path, status) => metrics.request(verb, path, status));
-const trainerImage = required('CDSP_TRAINER_IMAGE');
-const controller = new Controller({
+const config = readConfig();
+const kubeConfig = new KubeConfig();
+kubeConfig.loadFromDefault();
+const metrics = new OperatorMetrics({ version: OPERATOR_VERSION });
+const cluster = new Cluster(kubeConfig, (verb, path, status) => metrics.request(verb, path, status));
+const progress = new ProgressClient();
+const poller: LiveProgressPoller = new LiveProgressPoller({
+  pods: () => controller.runningPods(),
+  get: (podIP) => progress.get(podIP),
+  onChange: (key) => controller.enqueue(key),
+  everySeconds: config.progressSeconds,
+  now: () => performance.now(),
+});
+const controller: Controller = new Controller({
   cluster,
-  settings: { trainerImage },
-  trainerVersion: trainerImage,
-  namespace: process.env.CDSP_NAMESPACE,
+  config,
+  check: (experiment) => checkExperiment(experiment, config),
+  live: (key) => poller.of(key),
+  onReconciled: (seconds) => metrics.reconciled(seconds),
+  onReconcileError: (error) => metrics.reconcileFailed(error),
+  onHandOver: (_experiment, _stage, seconds) => metrics.handedOver(seconds),
+  onWatchRestart: (resource) => metrics.watchRestarted(resource),
   log,
 });
 const election = new LeaderElection({
@@ -35,11 +53,12 @@ const election = new LeaderElection({
   namespace: required('POD_NAMESPACE'),
   name: 'cdsp-operator',
   identity: process.env.POD_NAME ?? hostname(),
-  durationSeconds: 5,
-  renewMs: 1500,
+  durationSeconds: config.leaseSeconds,
+  renewMs: 300 * config.leaseSeconds,
   onLeading: () => {
     log('leads');
     controller.lead();
+    poller.start();
   },
   onLost: () => {
     // Another replica acts from now on: going on here, even for a moment, would be two operators at once.
@@ -48,27 +67,37 @@ const election = new LeaderElection({
   },
   onError: (error) => log('the lease cannot be renewed', { error: String(error) }),
   now: Date.now,
+  elapsed: () => performance.now(),
 });
+
+/** Every experiment as the metrics tell of it. */
+function* facts(): Generator<ExperimentFacts> {
+  for (const [key, { namespace, name, status }] of controller.experiments()) yield { namespace, name, status, live: poller.of(key) };
+}
 
 let isSynced = false;
 const server = await serve(Number(process.env.CDSP_PORT ?? 8080), {
   isReady: () => isSynced,
-  metrics: () => metrics.text({ queueDepth: controller.queueDepth, isLeading: election.isLeading }),
+  metrics: () => metrics.text({ queueDepth: controller.queueDepth, isLeading: election.isLeading, experiments: facts() }),
 });
-await controller.sync();
-isSynced = true;
-log('caches are filled');
-election.start();
 
 async function stop(): Promise<void> {
-  await controller.stop();
-  await election.stop();
+  poller.stop();
+  await election.stop(() => controller.stop());
   server.close();
+  progress.close();
   cluster.close();
 }
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     log('stops', { signal });
+    // Before the caches are filled nothing was done, and the API server may be away.
+    if (!isSynced) process.exit(0);
     void stop().then(() => process.exit(0));
   });
 }
+
+await controller.sync();
+isSynced = true;
+log('caches are filled');
+election.start();

@@ -112,7 +112,7 @@ export async function predictImages(options: PredictOptions): Promise<Prediction
     if (image !== undefined) {
       const labels = predictImage(network, image, settings);
       const [prediction, overlaid] = written.map((name) => join(output, name));
-      await writeIndexPng(prediction, labels);
+      writeIndexPng(prediction, labels);
       if (overlays) await writeRgbPng(overlaid, overlay(image, labels));
     }
     onProgress(index + 1, images.length);

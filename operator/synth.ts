@@ -54,7 +54,7 @@ export async function synthScribbles(options: SynthOptions): Promise<SynthSummar
       highestShare = Math.max(highestShare, share);
       annotated += drawn;
       pixels += scribble.data.length;
-      await writeIndexPng(join(folder, names[index]), scribble);
+      writeIndexPng(join(folder, names[index]), scribble);
       options.onProgress?.(index + 1, files.length);
     }
   });

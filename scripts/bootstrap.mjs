@@ -122,8 +122,11 @@ function unpackWheel(requirement, pattern, into) {
 /** The variant of TensorFlow: the GPU wheel only where an NVIDIA driver is present, or where CDSP_TENSORFLOW says so. */
 function tensorflowVariant() {
   const wanted = process.env.CDSP_TENSORFLOW ?? 'auto';
+  if (wanted === 'gpu' && process.arch === 'arm64')
+    throw new SetupError('TensorFlow from PyPI computes on the CPU only on arm64; set CDSP_TENSORFLOW=cpu (in the image: TENSORFLOW=cpu)');
   if (wanted === 'cpu' || wanted === 'gpu') return wanted;
   if (wanted !== 'auto') throw new SetupError(`CDSP_TENSORFLOW is '${wanted}'; it may be auto, cpu or gpu`);
+  if (process.arch === 'arm64') return 'cpu';
   return existsSync('/dev/nvidiactl') || existsSync('/proc/driver/nvidia/version') ? 'gpu' : 'cpu';
 }
 
@@ -136,9 +139,13 @@ function tensorflowFolder(variant) {
 
 function buildTensorflow(variant, work) {
   say(`TensorFlow ${TENSORFLOW_VERSION} (${variant}) from PyPI; once per machine`);
-  const requirement = variant === 'gpu' ? `tensorflow==${TENSORFLOW_VERSION}` : `tensorflow-cpu==${TENSORFLOW_VERSION}`;
+  // For arm64 there is one wheel, for CPUs, and it has the general name.
+  const isGeneral = variant === 'gpu' || process.arch === 'arm64';
+  const requirement = `${isGeneral ? 'tensorflow' : 'tensorflow-cpu'}==${TENSORFLOW_VERSION}`;
   const headers = 'tensorflow/include/(tensorflow/c|tensorflow/core/platform|xla/tsl|tsl)/';
-  unpackWheel(requirement, `tensorflow/libtensorflow_(cc|framework)\\.so\\.2$|${headers}`, work);
+  unpackWheel(requirement, `tensorflow/libtensorflow_(cc|framework)\\.so\\.2$|tensorflow/THIRD_PARTY_NOTICES|${headers}`, work);
+  // Images that are passed on keep them.
+  renameSync(join(work, 'tensorflow', 'THIRD_PARTY_NOTICES.txt'), join(work, 'THIRD_PARTY_NOTICES.txt'));
   const lib = join(work, 'lib');
   mkdirSync(lib);
   for (const [member, link] of [

@@ -1,9 +1,11 @@
 // Runs the uvu files, each in a process of its own, two at a time, and sums up. A file that runs no test is a failure: a uvu
 // file without test.run() would otherwise report success.
+//   node test/run.ts [--tier unit|api|e2e]… [PART OF A PATH]…
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { prepareTiers, TIERS, tierOf } from './tiers.ts';
+import type { Tier } from './tiers.ts';
 
 interface Outcome {
   readonly file: string;
@@ -15,7 +17,7 @@ interface Outcome {
 }
 
 /** A file that hangs is a failure like any other; the slowest takes minutes on a busy machine. */
-const LONGEST_MS = 30 * 60_000;
+const LONGEST_MS = 40 * 60_000;
 
 function runFile(file: string): Promise<Outcome> {
   const started = performance.now();
@@ -42,16 +44,23 @@ function runFile(file: string): Promise<Outcome> {
   });
 }
 
-/** Tests of the test cluster itself, whose programs take minutes to build: `npm run test:cluster`. */
-const CLUSTER = join('test', 'cluster');
+function readArguments(): { tiers: readonly Tier[]; patterns: readonly string[] } {
+  const args = process.argv.slice(2);
+  const chosen = args.flatMap((arg, index) => (args[index - 1] === '--tier' ? [arg] : []));
+  const unknown = chosen.find((tier) => !TIERS.includes(tier as Tier));
+  if (unknown !== undefined) throw new Error(`--tier ${unknown}: must be one of ${TIERS.join(', ')}`);
+  const patterns = args.filter((arg, index) => arg !== '--tier' && args[index - 1] !== '--tier');
+  return { tiers: chosen.length > 0 ? (chosen as Tier[]) : TIERS, patterns };
+}
 
 async function main(): Promise<void> {
-  const patterns = process.argv.slice(2);
+  const { tiers, patterns } = readArguments();
   const files = globSync('test/**/*.test.ts')
     .sort()
-    .filter((file) => (patterns.length === 0 ? !file.startsWith(CLUSTER) : patterns.some((pattern) => file.includes(pattern))));
-  // Fast ones first: the end-to-end tests come last.
-  const order = [...files.filter((file) => !file.includes('e2e')), ...files.filter((file) => file.includes('e2e'))];
+    .filter((file) => tiers.includes(tierOf(file)) && (patterns.length === 0 || patterns.some((pattern) => file.includes(pattern))));
+  // Fast ones first.
+  const order = TIERS.flatMap((tier) => files.filter((file) => tierOf(file) === tier));
+  await prepareTiers(new Set(order.map(tierOf)), console.log);
   const outcomes: Outcome[] = [];
   const worker = async () => {
     for (let file = order.shift(); file !== undefined; file = order.shift()) {
@@ -61,6 +70,8 @@ async function main(): Promise<void> {
       console.log(
         `${mark} ${outcome.file}  ${outcome.passed} passed${outcome.failed ? `, ${outcome.failed} failed` : ''}${outcome.skipped ? `, ${outcome.skipped} skipped` : ''}  (${outcome.seconds.toFixed(1)} s)`,
       );
+      const reasons = new Set(outcome.output.match(/^skipped: .*$/gm) ?? []);
+      for (const reason of reasons) console.log(`     ${reason}`);
       if (outcome.failed > 0) console.log(outcome.output.trimEnd().replace(/^/gm, '     '));
     }
   };
@@ -71,9 +82,9 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  if (sum('skipped') > 0) console.log(`${sum('skipped')} skipped: this machine lacks what they need`);
   // Programs read this line, the last one.
-  console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
+  const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed${skipped}`);
   if (sum('failed') > 0) process.exitCode = 1;
 }
 

@@ -3,6 +3,9 @@ export const ARTIFACTS = {
   manifest: 'manifest.json',
   /** What an unfinished stage goes on with; removed when it is complete. */
   checkpoint: 'checkpoint',
+  /** In the checkpoint: files while they are written, and the working time of each process, <process>.json. Nothing to go on with. */
+  unfinished: 'checkpoint/unfinished',
+  workingTime: 'checkpoint/seconds',
   classify: {
     /** Backbone (torchvision's names under `backbone.`) and `classifier.weight`. */
     weights: 'weights.safetensors',
@@ -23,9 +26,9 @@ export const ARTIFACTS = {
     quality: 'quality.json',
     /** Activation maps of the gallery's images: <id>.png, RGB heat maps. */
     heatMaps: 'heat-maps',
-    /** In the checkpoint: counts of the images that are done, and activation maps (<id>.safetensors). */
-    thresholdTally: 'checkpoint/threshold.json',
-    labelTally: 'checkpoint/labels.json',
+    /** In the checkpoint: journals of the images that are done, and activation maps (<id>.safetensors). */
+    thresholdJournal: 'checkpoint/threshold',
+    labelJournal: 'checkpoint/labels',
     activations: 'checkpoint/activations',
   },
   segment: {
@@ -40,7 +43,7 @@ export const ARTIFACTS = {
     evaluation: 'evaluation.json',
     /** <id>.png palette PNGs. */
     predictions: 'predictions',
-    /** In the checkpoint: counts of the images that are done. */
-    tally: 'checkpoint/evaluation.json',
+    /** In the checkpoint: journals of the images that are done. */
+    journal: 'checkpoint/images',
   },
 } as const;

@@ -50,6 +50,14 @@ export class BadInputs {
   }
 }
 
+/** The artifacts of an earlier stage are not there, or not complete. Ends a stage with exit code 66; that stage has to run again. */
+export class UpstreamMissingError extends BadInputError {
+  constructor(message: string, where: { file: string; field: string }) {
+    super(message, where);
+    this.name = 'UpstreamMissingError';
+  }
+}
+
 /** Something that set-up provides is missing. Ends a stage with exit code 69. */
 export class UnavailableError extends Error {
   constructor(message: string) {

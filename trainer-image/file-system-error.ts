@@ -2,20 +2,35 @@ import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { BadInputError } from './errors.ts';
 
+/** Kubernetes sets this in every container. */
+const isInPod = process.env.KUBERNETES_SERVICE_HOST !== undefined;
+
 /** The setting that says where stages write. */
-export const STORAGE_FIELD = 'spec.storage.path';
+export const STORAGE_FIELD = isInPod ? 'spec.storage' : 'spec.storage.path';
+
+/** As whom this process reads and writes. */
+const user = `user ${process.getuid?.() ?? 'of this process'}`;
+
+const MORE_ROOM = isInPod
+  ? 'enlarge the claim (spec.storage.size, where its class lets it grow) or free some space on it'
+  : 'free some space or choose another folder';
+const RIGHTS = isInPod
+  ? `the claim has to be writable for that user or its group. fsGroup, which stage pods set, sees to it on most volumes; on others, such as NFS and hostPath, change the owner or the permissions of the folder itself`
+  : 'change its permissions or choose another one';
 
 /** Each reads on after the file and the setting that names its folder. */
 const ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full; free some space or choose another folder. What was complete is kept',
-  EDQUOT: 'the disk quota is used up; free some space or choose another folder. What was complete is kept',
-  EACCES: 'the folder cannot be written; change its permissions or choose another one',
-  EPERM: 'the folder cannot be written; change its permissions or choose another one',
+  ENOSPC: `the disk is full; ${MORE_ROOM}. What was complete is kept`,
+  EDQUOT: `the disk quota is used up; ${MORE_ROOM}. What was complete is kept`,
+  EACCES: `the folder cannot be written by ${user}; ${RIGHTS}`,
+  EPERM: `the folder cannot be written by ${user}; ${RIGHTS}`,
   EFBIG: 'the file is larger than the file system or the limit of this process (ulimit -f) allows; choose another folder or lift the limit',
   EEXIST: 'a file is in the way of a folder that has to be made here; move it or choose another folder',
   ENOTDIR: 'a file is in the way of a folder that has to be made here; move it or choose another folder',
   EISDIR: 'a folder is in the way of a file that has to be written here; choose another name',
-  EROFS: 'the file system is read-only; choose another folder',
+  EROFS: isInPod
+    ? 'the volume is read-only; name a claim that can be mounted for writing'
+    : 'the file system is read-only; choose another folder',
 };
 
 /**

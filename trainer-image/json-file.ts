@@ -1,19 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fileSystemError, makeFolder } from './file-system-error.ts';
+import { makeFolder } from './file-system-error.ts';
+import { writeByRename } from './write-by-rename.ts';
 
-/** Writes a JSON file and its folder; readers see the old content or the new, never a part. */
-export function writeJson(file: string, value: unknown): void {
+/** Writes a JSON file and its folder; readers see the old content or the new, never a part. See writeByRename for `workFolder`. */
+export function writeJson(file: string, value: unknown, workFolder?: string): void {
   makeFolder(dirname(file));
-  const temporary = `${file}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`);
-    renameSync(temporary, file);
-  } catch (cause) {
-    rmSync(temporary, { force: true });
-    throw fileSystemError(cause, file) ?? cause;
-  }
+  writeByRename(file, `${JSON.stringify(value, null, 2)}\n`, workFolder);
 }
 
 /** The content of a JSON file, or undefined where there is none or it cannot be parsed. */

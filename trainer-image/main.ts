@@ -3,7 +3,8 @@ import { watchInterruption } from './parent-watch.ts';
 
 const interruption = watchInterruption();
 
-import { mkdirSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import {
   EXIT,
   PORT_ENVIRONMENT,
@@ -14,13 +15,18 @@ import {
   type StageMetrics,
 } from '../operator/api/stage-contract.ts';
 import type { StageName } from '../operator/api/experiment.ts';
-import { BadInputError, UnavailableError } from './errors.ts';
-import { fileSystemError } from './file-system-error.ts';
-import { earlierSeconds, noteSeconds, writeManifest } from './manifest.ts';
+import { ARTIFACTS } from './artifacts.ts';
+import { BadInputError, UnavailableError, UpstreamMissingError } from './errors.ts';
+import { fileSystemError, makeFolder } from './file-system-error.ts';
+import { reusableResult, writeManifest } from './manifest.ts';
+import { outOfMemoryError } from './out-of-memory.ts';
 import type { ProgressServer } from './progress-server.ts';
+import { readShard, type Shard } from './stages/shard.ts';
 import { createStageContext, Interrupted, type StageContext } from './stages/stage-context.ts';
 import { writeTerminationMessage } from './termination-message.ts';
 import { TENSORFLOW_WARNING } from './tensorflow-package.ts';
+import { checkUpstream } from './upstream.ts';
+import { WorkingTime } from './working-time.ts';
 
 /** Shows the stage's progress to a cluster; there once the stage serves it. */
 let progressServer: ProgressServer | undefined;
@@ -57,41 +63,66 @@ function readInput(): StageInput {
   }
 }
 
-/** On a full disk the time is lost, too, which must not hide why the stage ended. */
-function noteWorkingTime(output: string, seconds: number): void {
-  try {
-    noteSeconds(output, seconds);
-  } catch {
-    return;
-  }
-}
-
-/** Loaded where it is asked for only: local runs have no port. */
+/** Loaded where it is asked for only: local runs have no port. Who cannot be watched works all the same. */
 async function serveProgress(input: StageInput): Promise<ProgressServer | undefined> {
   const port = process.env[PORT_ENVIRONMENT];
   if (port === undefined) return undefined;
-  const { ProgressServer } = await import('./progress-server.ts');
-  const server = new ProgressServer(input);
-  await server.listen(Number(port));
-  return server;
+  try {
+    const { ProgressServer } = await import('./progress-server.ts');
+    const server = new ProgressServer(input);
+    await server.listen(Number(port));
+    return server;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    emit({ type: 'log', level: 'warning', message: `progress and metrics are not served (${PORT_ENVIRONMENT}=${port}): ${reason}` });
+    return undefined;
+  }
 }
 
-async function runStage(): Promise<void> {
-  const input = readInput();
-  progressServer = await serveProgress(input);
-  mkdirSync(input.output, { recursive: true });
-  const context = createStageContext(input, { emit, isStopping: () => interruption.aborted, now: () => performance.now() });
-  const started = performance.now();
-  const before = earlierSeconds(input.output);
-  const seconds = () => before + (performance.now() - started) / 1000;
+/** The result of a stage that need not run; a warning where it has to although there is a manifest. */
+function resultOf(input: StageInput): Promise<StageMetrics | undefined> {
+  return reusableResult(input, (message) =>
+    emit({ type: 'log', level: 'warning', message: `the stage runs again: ${message} (${input.output})` }),
+  );
+}
+
+/** Runs the stage to its end, or until another process has come there. */
+async function workOn(input: StageInput, shard: Shard): Promise<StageMetrics> {
+  const name = `${shard.number}-${randomUUID()}`;
+  const now = () => performance.now();
+  const time = new WorkingTime(input.output, name, now());
+  const emitInTime = (event: StageEvent) => {
+    emit(event);
+    time.noteNowAndThen(now());
+  };
+  const context = createStageContext(input, { emit: emitInTime, isStopping: () => interruption.aborted, now, process: name, shard });
   try {
     if (interruption.aborted) context.stop('stopped before it began');
     const metrics = await (await STAGE_FUNCTIONS[input.stage]())(context);
-    await writeManifest(input, metrics, seconds());
-    emit({ type: 'result', metrics });
+    const reused = await resultOf(input);
+    if (reused === undefined) await writeManifest(input, metrics, time.total(now()));
+    return reused ?? metrics;
   } catch (error) {
-    noteWorkingTime(input.output, seconds());
-    throw error;
+    time.note(now());
+    throw outOfMemoryError(error, input.stage) ?? error;
+  }
+}
+
+async function runStage(): Promise<StageMetrics> {
+  const input = readInput();
+  const shard = readShard(input, process.env);
+  progressServer = await serveProgress(input);
+  const reused = await resultOf(input);
+  if (reused !== undefined) return reused;
+  await checkUpstream(input);
+  makeFolder(join(input.output, ARTIFACTS.checkpoint));
+  try {
+    // Looked at once more now that the checkpoint folder is there: who completes the stage from now on takes it away.
+    return (await resultOf(input)) ?? (await workOn(input, shard));
+  } catch (error) {
+    const completed = await resultOf(input);
+    if (completed === undefined) throw error;
+    return completed;
   }
 }
 
@@ -100,6 +131,10 @@ function report(error: unknown): number {
   if (error instanceof Interrupted) {
     emit({ type: 'log', level: 'info', message: error.message });
     return EXIT.interrupted;
+  }
+  if (error instanceof UpstreamMissingError) {
+    emit({ type: 'error', exitCode: EXIT.upstreamMissing, message: error.message, file: error.file, field: error.field });
+    return EXIT.upstreamMissing;
   }
   const known = error instanceof BadInputError ? error : fileSystemError(error);
   if (known !== undefined) {
@@ -116,7 +151,7 @@ function report(error: unknown): number {
 }
 
 try {
-  await runStage();
+  emit({ type: 'result', metrics: await runStage() });
   process.exitCode = EXIT.success;
 } catch (error) {
   process.exitCode = report(error);

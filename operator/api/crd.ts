@@ -12,20 +12,22 @@ const COPIED = new Set<string>([
   'default',
   'enum',
   'format',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
   'pattern',
   'minLength',
   'maxLength',
   'minItems',
   'maxItems',
+  'maxProperties',
   'required',
   'x-kubernetes-validations',
   'x-kubernetes-list-type',
   'x-kubernetes-list-map-keys',
+  'x-kubernetes-map-type',
 ] satisfies (keyof SchemaNode)[]);
-const BOUNDS = new Set<string>(['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'] satisfies (keyof SchemaNode)[]);
-
-/** zod bounds every integer by what a double holds exactly; the format says as much. */
-const isRealBound = (value: unknown) => typeof value !== 'number' || Math.abs(value) < Number.MAX_SAFE_INTEGER;
 
 /** A default with those of the fields below it: the API server holds a default against the rules as it stands, before it fills in anything. */
 function filledIn(value: unknown, { properties = {} }: SchemaNode): unknown {
@@ -38,6 +40,9 @@ function filledIn(value: unknown, { properties = {} }: SchemaNode): unknown {
   return { ...given, ...Object.fromEntries(fields.filter(([, field]) => field !== undefined)) };
 }
 
+/** What the API server finds elsewhere: a rule says with words what `not` says for the chart's values, and keys have rules as well. */
+const LEFT_OUT = new Set(['$schema', 'additionalProperties', 'propertyNames', 'not']);
+
 /**
  * A schema tree as the API server's structural schema. Refuses what is not structural (unions, references …) rather than
  * drop it: a dropped keyword would be a check that a cluster does not make.
@@ -46,11 +51,9 @@ function filledIn(value: unknown, { properties = {} }: SchemaNode): unknown {
 export function structuralSchema(node: SchemaNode, path: string): SchemaNode {
   const structural: Record<string, unknown> = {};
   for (const [keyword, value] of Object.entries(node)) {
-    if (keyword === '$schema' || keyword === 'additionalProperties' || keyword === 'propertyNames') continue;
+    if (LEFT_OUT.has(keyword)) continue;
     else if (COPIED.has(keyword)) structural[keyword] = value;
-    else if (BOUNDS.has(keyword)) {
-      if (isRealBound(value)) structural[keyword] = value;
-    } else if (keyword === 'items') structural.items = structuralSchema(value as SchemaNode, `${path}[]`);
+    else if (keyword === 'items') structural.items = structuralSchema(value as SchemaNode, `${path}[]`);
     else if (keyword === 'properties') {
       const fields = Object.entries(value as Record<string, SchemaNode>);
       structural.properties = Object.fromEntries(fields.map(([name, child]) => [name, structuralSchema(child, `${path}.${name}`)]));
@@ -64,10 +67,18 @@ export function structuralSchema(node: SchemaNode, path: string): SchemaNode {
   return structural;
 }
 
-/** Of an object's metadata a schema may restrict the name alone. */
-function metadataSchema(): SchemaNode {
+/** Of an object's metadata a schema may restrict the name alone, and its rules stand at the object. */
+function metadataSchema(): { metadata: SchemaNode; rules: SchemaNode['x-kubernetes-validations'] } {
   const { name } = schemaTree(ObjectMeta).properties ?? {};
-  return { type: 'object', properties: { name: structuralSchema(name, 'metadata.name') } };
+  const { 'x-kubernetes-validations': rules = [], ...limits } = structuralSchema(name, 'metadata.name');
+  return {
+    metadata: { type: 'object', properties: { name: limits } },
+    rules: rules.map(({ rule, message }) => ({
+      rule: rule.replace(/^self\b/, 'self.metadata.name'),
+      message,
+      fieldPath: '.metadata.name',
+    })),
+  };
 }
 
 const COLUMNS = [
@@ -76,12 +87,19 @@ const COLUMNS = [
   { name: 'Progress', type: 'integer', jsonPath: '.status.progress', description: 'Per cent of the stage.' },
   { name: 'Loss', type: 'number', jsonPath: '.status.loss' },
   { name: 'mIoU', type: 'number', jsonPath: '.status.meanIou' },
-  { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Succeeded")].reason', priority: 1 },
+  { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Succeeded")].reason' },
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
 ];
 
+/**
+ * The status of an experiment that nobody has seen yet. Without it kstatus (Flux, Helm) would call a new experiment finished until the
+ * operator's first word.
+ */
+const UNSEEN = { observedGeneration: -1 };
+
 /** The CustomResourceDefinition of CDSPExperiment. */
 export function buildExperimentCrd() {
+  const { metadata, rules } = metadataSchema();
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -109,12 +127,13 @@ export function buildExperimentCrd() {
               description: 'Trains a segmentation network from scribbles in four stages: classify, pseudo-label, segment, evaluate.',
               type: 'object',
               required: ['metadata', 'spec'],
+              'x-kubernetes-validations': rules,
               properties: {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
-                metadata: metadataSchema(),
+                metadata,
                 spec: structuralSchema(schemaTree(ExperimentSpec), 'spec'),
-                status: structuralSchema(schemaTree(ExperimentStatus), 'status'),
+                status: { ...structuralSchema(schemaTree(ExperimentStatus), 'status'), default: UNSEEN },
               },
             },
           },

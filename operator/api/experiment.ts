@@ -1,5 +1,9 @@
 import { z } from 'zod';
-import { withRules } from './rules.ts';
+import { filePath, objectName } from './names.ts';
+import { Placements } from './placement.ts';
+import { ofForm, withRules, withTransitions } from './rules.ts';
+import { LARGEST_INT32 } from './scheduling.ts';
+import { imageReference, oneVolume, Storage, STORAGE_TRANSITIONS, volumeFields } from './storage.ts';
 
 /**
  * The one source of the CDSPExperiment resource: its types, defaults, validation, the generated CRD and the reference
@@ -175,22 +179,28 @@ export const FOLDER_NAMES = {
   valSplit: 'ImageSets/Segmentation/val.txt',
 } as const;
 
-const name = (key: keyof typeof FOLDER_NAMES) => z.string().min(1).default(FOLDER_NAMES[key]);
+const name = (key: keyof typeof FOLDER_NAMES) => filePath().default(FOLDER_NAMES[key]);
 
-const DatasetFolder = z.object({
-  path: z.string().min(1).describe('Root of a VOC-style folder; relative paths start at the YAML file.'),
-  images: name('images').describe('Sub-folder of the images (JPEG, PNG or WebP).'),
-  scribbles: name('scribbles').describe('Sub-folder of the scribbles: index PNGs, 255 where nothing is annotated.'),
-  masks: name('masks').describe(
-    'Sub-folder of the true masks (index PNGs), needed for the validation split only. May be missing under its default name: then nothing is scored.',
-  ),
-  trainSplit: name('trainSplit').describe(
-    'File with one image name per line. May be missing under its default name: then every image with a scribble that is not in valSplit is trained on.',
-  ),
-  valSplit: name('valSplit').describe(
-    'File with one image name per line. May be missing under its default name: then there is no validation.',
-  ),
-});
+const DatasetFolder = withRules(
+  z.object({
+    path: filePath().describe(
+      'Root of a VOC-style folder. Locally relative paths start at the YAML file; in a cluster at the root of the claim or image.',
+    ),
+    ...volumeFields,
+    images: name('images').describe('Sub-folder of the images (JPEG, PNG or WebP).'),
+    scribbles: name('scribbles').describe('Sub-folder of the scribbles: index PNGs, 255 where nothing is annotated.'),
+    masks: name('masks').describe(
+      'Sub-folder of the true masks (index PNGs), needed for the validation split only. May be missing under its default name: then nothing is scored.',
+    ),
+    trainSplit: name('trainSplit').describe(
+      'File with one image name per line. May be missing under its default name: then every image with a scribble that is not in valSplit is trained on.',
+    ),
+    valSplit: name('valSplit').describe(
+      'File with one image name per line. May be missing under its default name: then there is no validation.',
+    ),
+  }),
+  oneVolume,
+);
 
 const DatasetGenerator = z.object({
   train: z.int().min(1).default(240).describe('Training scenes.'),
@@ -208,9 +218,7 @@ const Dataset = withRules(
       classes: distinct(z.array(z.string().min(1).max(63)).min(2).max(255))
         .optional()
         .describe('Class names, index 0 is the background. Left out: read from labels.txt in the folder (lines of index and name).'),
-      digest: z
-        .string()
-        .regex(/^sha256:[0-9a-f]{64}$/)
+      digest: ofForm(z.string().max(71), /^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hexadecimal digits in lower case')
         .optional()
         .describe(
           'SHA-256 of the data set; part of the stage keys. Left out: local runs compute it from the files; with it none is read for that.',
@@ -235,8 +243,7 @@ const PseudoLabels = withRules(
       .enum(['Cam', 'External'])
       .default('Cam')
       .describe('Cam: class activation maps of the classify stage. External: PNGs of any other method; classify does not run.'),
-    external: z
-      .object({ path: z.string().min(1).describe('Folder of index PNGs named like the images.') })
+    external: withRules(z.object({ path: filePath().describe('Folder of index PNGs named like the images.'), ...volumeFields }), oneVolume)
       .optional()
       .describe('Pseudo-labels of another method.'),
     scales: distinct(z.array(z.number().gt(0).max(4)).min(1).max(8))
@@ -300,14 +307,14 @@ const Model = withRules(
       .describe(
         `Channels of DeepLabV3+’s pyramid branches and decoder, which take most of its time on a CPU. Left out: ${PUBLISHED_HEAD_CHANNELS}, as published. Only with segmentor deeplabv3plus.`,
       ),
-    weights: z
-      .string()
-      .min(1)
-      .max(4096)
+    weights: filePath()
       .optional()
       .describe(
         'Backbone weights to start from: a .safetensors or .pth file with torchvision’s names, ImageNet for the built-in weights of efficientnet-lite0, or None. Left out: ImageNet where built in, else None.',
       ),
+    weightsFrom: withRules(z.object(volumeFields), oneVolume)
+      .optional()
+      .describe('Cluster: where a weights file lies; left out: on the experiment’s own volume. Locally: not used.'),
   }),
   {
     cel: "!has(self.weights) || self.weights != 'ImageNet' || self.backbone == 'efficientnet-lite0'",
@@ -334,41 +341,8 @@ const Evaluation = z.object({
   savePredictions: z.boolean().default(true).describe('Keeps the predictions as palette PNGs.'),
 });
 
-const Toleration = z.object({
-  key: z.string().optional(),
-  operator: z.enum(['Exists', 'Equal']).optional(),
-  value: z.string().optional(),
-  effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional(),
-  tolerationSeconds: z.int().optional(),
-});
-
-const Placement = z.object({
-  gpus: z.int().min(0).optional().describe('GPUs of the stage; 0: CPU only, on one’s own machine, too.'),
-  gpuResource: z.string().min(1).optional().describe('Extended resource that stands for a GPU.'),
-  cpu: z.string().optional().describe('CPU request, a Kubernetes quantity. Locally: not used.'),
-  memory: z.string().optional().describe('Memory request and limit, a Kubernetes quantity. Locally: not used.'),
-  nodeSelector: z.record(z.string(), z.string()).optional().describe('Labels that the node must have.'),
-  tolerations: z.array(Toleration).optional().describe('Taints that are tolerated.'),
-  priorityClassName: z.string().optional().describe('Priority class of the pods.'),
-  runtimeClassName: z.string().optional().describe('Runtime class of the pods.'),
-  schedulerName: z.string().optional().describe('Scheduler of the pods.'),
-});
-
-const Storage = z.object({
-  path: z.string().min(1).optional().describe('Local runs: folder of the artifacts; left out: runs/ beside the YAML file.'),
-  claimName: z.string().min(1).optional().describe('Cluster: an existing claim. Left out: the operator makes one.'),
-  size: z.string().default('20Gi').describe('Cluster: size of the claim that the operator makes.'),
-  storageClassName: z.string().optional().describe('Cluster: storage class of that claim.'),
-  accessModes: z
-    .array(z.enum(['ReadWriteOnce', 'ReadWriteMany', 'ReadWriteOncePod']))
-    .min(1)
-    .default(['ReadWriteOnce'])
-    .describe('Cluster: access modes of that claim.'),
-  retention: z.enum(['Delete', 'Retain']).default('Retain').describe('Cluster: what becomes of that claim when the experiment is deleted.'),
-});
-
 const Spec = z.object({
-  seed: z.int().min(0).max(2147483647).default(0).describe('Seed of weights, shuffling and augmentation.'),
+  seed: z.int().min(0).max(LARGEST_INT32).default(0).describe('Seed of weights, shuffling and augmentation.'),
   suspend: z.boolean().default(false).describe('Starts nothing, and stops what runs; checkpoints are kept.'),
   dataset: Dataset,
   scribbles: z
@@ -409,18 +383,29 @@ const Spec = z.object({
     .describe('Stage 3: training of the segmentor.'),
   losses: Losses.prefault({}).describe('The five terms of the segment loss.'),
   evaluation: Evaluation.prefault({}).describe('Stage 4: evaluation on the validation split.'),
-  storage: Storage.prefault({}).describe('Where artifacts are kept.'),
-  placement: z
-    .object({
-      default: Placement.prefault({}).describe('All stages, unless said otherwise below.'),
-      classify: Placement.prefault({}).describe('Overrides for classify.'),
-      pseudoLabel: Placement.prefault({}).describe('Overrides for pseudo-label.'),
-      segment: Placement.prefault({}).describe('Overrides for segment.'),
-      evaluate: Placement.prefault({}).describe('Overrides for evaluate.'),
-    })
+  storage: withTransitions(Storage, ...STORAGE_TRANSITIONS)
     .prefault({})
-    .describe('Where the stages run; not part of the stage keys.'),
+    .describe('Where artifacts are kept.'),
+  placement: Placements.prefault({}).describe(
+    'Where and how the stages run; not part of the stage keys. On one’s own machine gpus alone counts, the rest is for a cluster.',
+  ),
   retries: z.int().min(0).max(100).default(2).describe('How often a failed stage is started again; bad input is never retried.'),
+  image: imageReference()
+    .optional()
+    .describe(
+      'Cluster: trainer image, one that the operator’s configuration allows; part of the stage keys. Left out: the operator’s. Locally: not used.',
+    ),
+  queueName: objectName(63)
+    .optional()
+    .describe('Cluster: Kueue’s LocalQueue; the stages’ Jobs wait until it admits them. Locally: not used.'),
+  ttlSecondsAfterFinished: z
+    .int()
+    .min(0)
+    .max(LARGEST_INT32)
+    .optional()
+    .describe(
+      'Cluster: seconds after which a finished stage’s Job and pods are removed; artifacts and results stay. Left out: with the experiment.',
+    ),
 });
 
 /** Whether the network starts from random values whatever is installed; efficientnet-lite0 has weights built in. */
@@ -434,6 +419,16 @@ const TRAINS_CLASSIFIER_IN_CEL = `self.pseudoLabels.source == 'Cam' && (${LABEL_
 
 const FROZEN_FROM_SCRATCH =
   'a backbone from scratch has no batch-norm statistics to keep; name its weights in spec.model.weights, or set this to false';
+
+/** A claim for one pod at a time would have the shards wait for each other. */
+const shardsCanRun = (stage: 'pseudoLabel' | 'evaluate') => ({
+  cel: `!has(self.placement.${stage}.shards) || self.placement.${stage}.shards == 1 || !('ReadWriteOncePod' in self.storage.accessModes)`,
+  holds: ({ placement, storage }: z.output<typeof Spec>) =>
+    (placement[stage].shards ?? 1) === 1 || !storage.accessModes.includes('ReadWriteOncePod'),
+  message:
+    'must be 1 on a claim with ReadWriteOncePod, which serves one pod at a time; or set spec.storage.accessModes to ReadWriteOnce or ReadWriteMany',
+  field: ['placement', stage, 'shards'],
+});
 
 export const ExperimentSpec = withRules(
   Spec,
@@ -449,16 +444,16 @@ export const ExperimentSpec = withRules(
     message: FROZEN_FROM_SCRATCH,
     field: ['segment', 'freezeBatchNorm'],
   },
+  shardsCanRun('pseudoLabel'),
+  shardsCanRun('evaluate'),
 );
 
 export const ObjectMeta = z.looseObject({
-  name: z
-    .string()
-    .min(1)
-    .max(52)
-    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, {
-      message: 'must be lower-case letters, digits and dashes, starting and ending with a letter or digit',
-    }),
+  name: ofForm(
+    z.string().min(1).max(52),
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+    'must be lower-case letters, digits and dashes, starting and ending with a letter or digit',
+  ),
   namespace: z.string().optional(),
 });
 

@@ -1,9 +1,12 @@
-// Writes what is generated from the source: the CRD, the reference and the table of exit codes. With --check it writes nothing and fails on a difference.
+// Writes what is generated from the source: the CRD, the chart's copy of it and its values, the references and the table of exit codes. With --check it writes nothing and fails on a difference.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
+import { buildValuesFile, buildValuesSchema } from '../chart/build-values.ts';
 import { exitCodeDocument } from '../cli/exit-codes.ts';
+import { STAGE_METRICS, UPDATES_METRIC } from '../../trainer-image/progress-server.ts';
+import { buildContractReference } from './contract-reference.ts';
 import { buildExperimentCrd, PLURAL } from './crd.ts';
 import { GROUP } from './experiment.ts';
 import { buildReference } from './reference.ts';
@@ -12,9 +15,14 @@ const HEADER = '# Generated from operator/api; `npm run generate` writes it anew
 
 /** Generated files by their path in the repository. */
 export function generatedFiles(): Map<string, string> {
+  const crd = HEADER + dump(buildExperimentCrd(), { lineWidth: 120, noRefs: true });
   return new Map([
-    [`crds/${GROUP}_${PLURAL}.yaml`, HEADER + dump(buildExperimentCrd(), { lineWidth: 120, noRefs: true })],
+    [`crds/${GROUP}_${PLURAL}.yaml`, crd],
+    [`helm/cdsp/files/crds/${GROUP}_${PLURAL}.yaml`, crd],
+    ['helm/cdsp/values.yaml', buildValuesFile()],
+    ['helm/cdsp/values.schema.json', buildValuesSchema()],
     ['docs/reference/experiment.md', buildReference()],
+    ['docs/reference/stage-contract.md', buildContractReference([...STAGE_METRICS, UPDATES_METRIC])],
     ['docs/exit-codes.md', exitCodeDocument()],
   ]);
 }

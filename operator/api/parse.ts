@@ -4,6 +4,7 @@ import { ExperimentError } from './findings.ts';
 import type { Finding } from './findings.ts';
 import { issueFinding } from './issues.ts';
 import { schemaTree } from './schema-tree.ts';
+import { sizeFindings } from './spec-size.ts';
 import { findUnknownKeys } from './unknown-keys.ts';
 import { fieldLines, lineOf } from './yaml-lines.ts';
 
@@ -32,7 +33,8 @@ function isEndless(value: unknown, around: readonly unknown[] = []): boolean {
   return around.includes(value) || Object.values(value).some((child) => isEndless(child, [...around, value]));
 }
 
-function readYaml(text: string, file: string): unknown {
+/** The one value of a YAML file, not looked at any further. @throws ExperimentError */
+export function readYaml(text: string, file: string): unknown {
   const value = parseYaml(text, file);
   if (isEndless(value))
     throw new ExperimentError([{ field: '', message: 'not valid here: an alias (*) is part of what it repeats' }], file);
@@ -67,7 +69,7 @@ function parseYaml(text: string, file: string): unknown {
 export function validateExperiment(value: unknown, file?: string, lines: ReadonlyMap<string, number> = new Map()): Experiment {
   const manifest = withoutNulls(withoutStatus(value));
   const parsed = Experiment.safeParse(manifest);
-  const issues = parsed.success ? [] : parsed.error.issues.map((issue) => issueFinding(issue, manifest));
+  const issues = parsed.success ? sizeFindings(parsed.data.spec) : parsed.error.issues.map((issue) => issueFinding(issue, manifest));
   const findings = [...findUnknownKeys(withoutStatus(value), tree), ...issues].map(({ field, message }): Finding => ({
     field,
     message,

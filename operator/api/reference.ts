@@ -1,6 +1,7 @@
 import { API_VERSION, ExperimentSpec, KIND } from './experiment.ts';
 import { schemaTree } from './schema-tree.ts';
 import type { SchemaNode } from './schema-tree.ts';
+import { ExperimentStatus } from './status.ts';
 
 /** "number, > 0, ≤ 4" */
 function typeText(node: SchemaNode): string {
@@ -8,6 +9,7 @@ function typeText(node: SchemaNode): string {
   if (node.type === 'array' && node.items !== undefined) {
     const { minItems, maxItems } = node;
     const count = minItems !== undefined && maxItems !== undefined ? ` of ${minItems}–${maxItems}` : '';
+    if (isListOfMappings(node)) return `list of mappings${maxItems === undefined ? '' : `, at most ${maxItems}`}`;
     return `list${count}: ${typeText(node.items)}`;
   }
   const isOpenMapping = node.type === 'object' && typeof node.additionalProperties === 'object';
@@ -21,7 +23,7 @@ function typeText(node: SchemaNode): string {
 }
 
 /** Text that is safe in a cell of a Markdown table. */
-const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+export const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 function rules(node: SchemaNode): string {
   const messages = (node['x-kubernetes-validations'] ?? []).map(({ message, fieldPath }) =>
@@ -35,23 +37,71 @@ function defaultText(node: SchemaNode, isRequired: boolean): string {
   return node.default === undefined ? '' : `\`${JSON.stringify(node.default)}\``;
 }
 
-/** One table for a section's own fields, then its sub-sections. */
-function section(node: SchemaNode, path: string, inherited: unknown): string[] {
+/** Kubernetes' own types, which its reference explains. */
+const KUBERNETES_TYPES: Record<string, string> = {
+  affinity: '[Affinity](https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/) of a pod',
+  tolerations: 'list of [tolerations](https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/)',
+  topologySpreadConstraints: 'list of [constraints](https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/)',
+};
+
+/** Lists whose entries are mappings have a section for these. */
+const isListOfMappings = ({ type, items }: SchemaNode): boolean => type === 'array' && items?.properties !== undefined;
+
+/** What the third column says: in a spec the default, in a status whether the field is always there. */
+type Column = (node: SchemaNode, isRequired: boolean) => string;
+
+const presenceText: Column = (_node, isRequired) => (isRequired ? 'always' : '');
+
+interface Fields {
+  readonly rows: readonly string[];
+  /** Sections below this one. */
+  readonly nested: readonly [path: string, node: SchemaNode][];
+}
+
+/** The fields of a mapping; those that are mappings themselves are sections. */
+function fieldsOf(node: SchemaNode, path: string, inherited: unknown, column: Column): Fields {
   const given = (inherited ?? {}) as Record<string, unknown>;
   const fields = Object.entries(node.properties ?? {}).map(([name, field]): [string, SchemaNode] => [
     name,
     Object.hasOwn(given, name) ? { ...field, default: given[name] } : field,
   ]);
-  const plain = fields.filter(([, field]) => field.properties === undefined);
-  const nested = fields.filter(([, field]) => field.properties !== undefined);
-  const rows = plain.map(([name, field]) => {
-    const text = [field.description ?? '', rules(field)].filter((part) => part !== '').join(' ');
-    const isRequired = node.required?.includes(name) ?? false;
-    return `| \`${name}\` | ${cell(typeText(field))} | ${cell(defaultText(field, isRequired))} | ${cell(text)} |`;
+  const isRow = (name: string, field: SchemaNode) => name in KUBERNETES_TYPES || field.properties === undefined;
+  const rows = fields
+    .filter(([name, field]) => isRow(name, field))
+    .map(([name, field]) => {
+      const text = [field.description ?? '', rules(field)].filter((part) => part !== '').join(' ');
+      const isRequired = node.required?.includes(name) ?? false;
+      return `| \`${name}\` | ${cell(KUBERNETES_TYPES[name] ?? typeText(field))} | ${cell(column(field, isRequired))} | ${cell(text)} |`;
+    });
+  const nested = fields.flatMap(([name, field]): [string, SchemaNode][] => {
+    if (!isRow(name, field)) return [[`${path}.${name}`, field]];
+    return isListOfMappings(field) && !(name in KUBERNETES_TYPES) ? [[`${path}.${name}[]`, field.items ?? {}]] : [];
   });
-  const table = rows.length === 0 ? [] : ['| Field | Value | Default | |', '|---|---|---|---|', ...rows, ''];
+  return { rows, nested };
+}
+
+/** From so many fields on, a sibling that has them all is named instead of repeating them. */
+const WORTH_NAMING = 8;
+
+/** One table for a section's own fields, then its sub-sections. */
+function section(node: SchemaNode, path: string, inherited: unknown, column: Column, sibling?: Fields & { path: string }): string[] {
+  const { rows, nested } = fieldsOf(node, path, inherited, column);
+  const repeats = sibling !== undefined && sibling.rows.length >= WORTH_NAMING && sibling.rows.every((row) => rows.includes(row));
+  const own = repeats ? rows.filter((row) => !sibling.rows.includes(row)) : rows;
+  const same = repeats ? [`The same fields as \`${sibling.path}\`${own.length > 0 ? ', and' : '.'}`, ''] : [];
+  const third = column === presenceText ? 'There' : 'Default';
+  const table = own.length === 0 ? [] : [`| Field | Value | ${third} | |`, '|---|---|---|---|', ...own, ''];
   const head = [`## ${path}`, '', ...[node.description ?? '', rules(node)].filter((part) => part !== '').flatMap((part) => [part, ''])];
-  return [...head, ...table, ...nested.flatMap(([name, field]) => section(field, `${path}.${name}`, field.default))];
+  if (repeats) return [...head, ...same, ...table];
+  return [...head, ...table, ...sectionsBelow(nested, column)];
+}
+
+/** Sections of one level; each may name the first of them. */
+function sectionsBelow(nested: Fields['nested'], column: Column): string[] {
+  if (nested.length === 0) return [];
+  const [[firstPath, firstNode]] = nested;
+  const first = { path: firstPath, ...fieldsOf(firstNode, firstPath, firstNode.default, column) };
+  return nested.flatMap(([path, node], index) => section(node, path, node.default, column, index === 0 ? undefined : first));
 }
 
 /** docs/reference/experiment.md: every field with its values, default and meaning. */
@@ -61,8 +111,11 @@ export function buildReference(): string {
     '',
     `Every field of an experiment, \`apiVersion: ${API_VERSION}\`. Generated from the schema in operator/api; \`npm run generate\` writes it anew.`,
     '',
-    'A key that is not listed here is refused, with the nearest known name. Relative paths start at the YAML file. Lengths are in pixels.',
+    'First the spec, which people write, then [the status](#status), which a cluster reports. A key that is not listed here is refused, with the nearest known name.',
+    'On one’s own machine relative paths start at the YAML file; in a cluster all paths start at the root of the claim or image. Lengths are in pixels.',
+    '"Cluster:" marks what has no effect on one’s own machine, "Local runs:" what has none in a cluster.',
     '',
-    ...section(schemaTree(ExperimentSpec), 'spec', undefined),
+    ...section(schemaTree(ExperimentSpec), 'spec', undefined, defaultText),
+    ...section(schemaTree(ExperimentStatus), 'status', undefined, presenceText),
   ].join('\n');
 }

@@ -16,6 +16,7 @@ export interface SchemaNode {
   maxLength?: number;
   minItems?: number;
   maxItems?: number;
+  maxProperties?: number;
   required?: string[];
   properties?: Record<string, SchemaNode>;
   items?: SchemaNode;
@@ -23,6 +24,7 @@ export interface SchemaNode {
   'x-kubernetes-validations'?: { rule: string; message: string; fieldPath?: string }[];
   'x-kubernetes-list-type'?: 'atomic' | 'map' | 'set';
   'x-kubernetes-list-map-keys'?: string[];
+  'x-kubernetes-map-type'?: 'atomic' | 'granular';
 }
 
 /** The tree of what may be written: input side, nothing shared, OpenAPI 3.0. */

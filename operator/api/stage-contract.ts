@@ -22,6 +22,12 @@ export const PORT_ENVIRONMENT = 'CDSP_PORT';
 /** File for the last word of a stage as JSON, {"result": metrics} or {"error": {message, file, field}}, 4096 bytes at most; not set: none. */
 export const TERMINATION_LOG_ENVIRONMENT = 'CDSP_TERMINATION_LOG';
 
+/**
+ * Number of this process among the `shards` of its stage, from 0. The second name is the one that Kubernetes sets in the pods of an
+ * Indexed Job.
+ */
+export const SHARD_ENVIRONMENTS = ['CDSP_SHARD', 'JOB_COMPLETION_INDEX'] as const;
+
 /** sysexits(3) where it has a fitting code. */
 export const EXIT = {
   /** The stage is complete. */
@@ -32,6 +38,8 @@ export const EXIT = {
   usage: 64,
   /** Bad input (experiment, images, weights …): never tried again; the message names file and field. */
   badInput: 65,
+  /** The artifacts of an earlier stage are gone or incomplete, e.g. on a new volume; that stage has to run again. */
+  upstreamMissing: 66,
   /** Something that set-up provides is missing. */
   unavailable: 69,
   /** Interrupted or locked by another run; resume by starting again. */
@@ -39,58 +47,87 @@ export const EXIT = {
 } as const;
 
 export const StageInput = z.object({
-  version: z.literal('v1'),
-  experiment: z.string(),
-  stage: z.enum(STAGES),
-  key: z.string().describe('Stage key; the manifest repeats it.'),
-  spec: ExperimentSpec.describe('The whole defaulted spec; paths in it are absolute.'),
-  /** Folders of complete upstream stages. */
-  upstream: z.object({ classify: z.string().optional(), pseudoLabel: z.string().optional(), segment: z.string().optional() }),
+  version: z.literal('v1').describe('Version of this contract.'),
+  experiment: z.string().describe('Name of the experiment.'),
+  stage: z.enum(STAGES).describe('The stage to run.'),
+  key: z.string().describe('Stage key: SHA-256 of everything that can change the output; the manifest repeats it.'),
+  spec: ExperimentSpec.describe('The defaulted spec without its placement; paths in it are absolute.'),
+  upstream: z
+    .object({ classify: z.string().optional(), pseudoLabel: z.string().optional(), segment: z.string().optional() })
+    .describe('Folders of the stages before, by name; read-only. Those that the stage does not read itself may have been tidied away.'),
+  shards: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Processes that share the images of pseudo-label or evaluate, each with its number in CDSP_SHARD or JOB_COMPLETION_INDEX; left out: one.',
+    ),
   output: z.string().describe('The stage’s own folder; manifest.json is written there last.'),
 });
 export type StageInput = z.output<typeof StageInput>;
+/** As it is written into the environment. */
+export type SentStageInput = Omit<StageInput, 'spec'> & { readonly spec: Omit<StageInput['spec'], 'placement'> };
+
+/** Longest value that an environment variable of this name can have, in bytes: Linux takes 128 KiB for name, =, value and a closing 0. */
+export const longestValue = (name: string): number => 128 * 1024 - Buffer.byteLength(`${name}=`) - 1;
 
 export const StageMetrics = z.record(
   z.string(),
-  z.union([z.number(), z.string(), z.null(), z.array(z.union([z.number(), z.string(), z.null()]))]),
+  z.union([z.number(), z.string(), z.boolean(), z.null(), z.array(z.union([z.number(), z.string(), z.null()]))]),
 );
 export type StageMetrics = z.output<typeof StageMetrics>;
 
 /** What a stage reports; one JSON object per line of its standard output. */
 export const StageEvent = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('log'), level: z.enum(['info', 'warning']), message: z.string() }),
   z.object({
-    type: z.literal('progress'),
+    type: z.literal('log').describe('Something that a person should know.'),
+    level: z.enum(['info', 'warning']).describe('How much it matters.'),
+    message: z.string().describe('One sentence.'),
+  }),
+  z.object({
+    type: z.literal('progress').describe('How far the stage is; a few times a second at most.'),
     label: z.string().describe('What is going on, e.g. "epoch 3/10", for people.'),
-    done: z.number(),
-    total: z.number(),
-    unit: z.enum(['step', 'image']),
-    loss: z.number().optional(),
-    terms: z.record(z.string(), z.number()).optional(),
-    learningRate: z.number().optional(),
+    done: z.number().describe('Steps or images done, of the whole stage.'),
+    total: z.number().describe('Steps or images in all.'),
+    unit: z.enum(['step', 'image']).describe('What is counted.'),
+    epoch: z.number().optional().describe('Epochs done, of training stages.'),
+    imagesPerSecond: z.number().optional().describe('Images per second of this process, lately.'),
+    loss: z.number().optional().describe('Loss of the latest step.'),
+    terms: z.record(z.string(), z.number()).optional().describe('Its terms by name, before their weights.'),
+    learningRate: z.number().optional().describe('Learning rate of the latest step.'),
     gradientNorm: z.number().optional().describe('Norm of the gradients before they were scaled down, where they are.'),
     meanIou: z.number().optional().describe('mIoU (segment, evaluate) in [0, 1], when known.'),
+    iou: z
+      .array(z.number().nullable())
+      .optional()
+      .describe('IoU by class, in the first event that has a new one; null for a class that does not occur.'),
+    classes: z.array(z.string()).optional().describe('Names of the classes of `iou`.'),
   }),
-  z.object({ type: z.literal('result'), metrics: StageMetrics }),
   z.object({
-    type: z.literal('error'),
-    exitCode: z.int(),
-    file: z.string().optional(),
-    field: z.string().optional(),
-    message: z.string(),
+    type: z.literal('result').describe('The last event of a stage that is complete.'),
+    metrics: StageMetrics.describe('What came out; with `reused: true` where the stage was complete before.'),
+  }),
+  z.object({
+    type: z.literal('error').describe('The last event of a stage that failed.'),
+    exitCode: z.int().describe('The exit code that follows.'),
+    file: z.string().optional().describe('The file to blame.'),
+    field: z.string().optional().describe('The field of the experiment, or the variable, to blame.'),
+    message: z.string().describe('One sentence that says what is wrong and what to do.'),
   }),
 ]);
 export type StageEvent = z.output<typeof StageEvent>;
 
 /** manifest.json: written last and by rename; a folder without one is unfinished. */
 export const Manifest = z.object({
-  version: z.literal('v1'),
-  stage: z.enum(STAGES),
-  key: z.string(),
-  experiment: z.string(),
+  version: z.literal('v1').describe('Version of this contract.'),
+  stage: z.enum(STAGES).describe('The stage that wrote it.'),
+  key: z.string().describe('Key of the stage.'),
+  experiment: z.string().describe('The experiment that ran it first.'),
   trainer: z.string().describe('Version of the trainer that wrote it.'),
-  seconds: z.number().describe('Working time, all attempts together.'),
-  metrics: z.record(z.string(), z.unknown()),
-  files: z.array(z.object({ path: z.string(), size: z.int(), sha256: z.string() })),
+  seconds: z.number().describe('Working time in seconds, all attempts and processes together.'),
+  metrics: z.record(z.string(), z.unknown()).describe('Those of the result.'),
+  files: z
+    .array(z.object({ path: z.string(), size: z.int(), sha256: z.string() }))
+    .describe('Every artifact: path from the folder on, bytes, SHA-256 in hexadecimal; sorted by path.'),
 });
 export type Manifest = z.output<typeof Manifest>;

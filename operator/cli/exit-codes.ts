@@ -9,6 +9,7 @@ export const EXIT_CODES = {
   failure: 1,
   usage: 64,
   badInput: 65,
+  upstreamMissing: 66,
   unavailable: 69,
   interrupted: 75,
 } as const satisfies typeof EXIT;
@@ -23,6 +24,10 @@ const MEANINGS: Record<keyof typeof EXIT_CODES, [summary: string, advice: string
   badInput: [
     'bad input',
     'An experiment, image, scribble, mask or weights file that has to be mended; the message names file and field. Never tried again by itself.',
+  ],
+  upstreamMissing: [
+    'an earlier stage is missing',
+    'Of stages only: the artifacts of the stage before are gone or incomplete, as on a new volume; the message names stage and folder. Starting the same command again runs that stage, too.',
   ],
   unavailable: [
     'something missing on this machine',

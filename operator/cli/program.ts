@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { STAGES as StageNames } from '../api/experiment.ts';
 import type { ImportCommandOptions } from './commands/import.ts';
 import type { PredictCommandOptions } from './commands/predict.ts';
+import type { ReproduceCommandOptions } from './commands/reproduce.ts';
 import type { ReportCommandOptions } from './commands/report.ts';
 import type { RunCommandOptions } from './commands/run.ts';
 import type { SynthCommandOptions } from './commands/synth.ts';
@@ -134,7 +135,30 @@ export function buildProgram(context: CommandContext): Command {
       context.setExitCode(await predictCommand(model, images, options));
     });
 
+  addReproduceCommand(program);
   return program;
+}
+
+function addReproduceCommand(program: Command): void {
+  program
+    .command('reproduce')
+    .summary('print an experiment that repeats a finished run')
+    .description(
+      'Prints an experiment that repeats a finished run, with all that was found out while it ran written into it: of an experiment ' +
+        'in a cluster by its name, of a file that `kubectl get -o yaml` gave, or of a YAML file that has run on this machine.',
+    )
+    .argument('[source]', 'name of an experiment in the cluster, or the YAML file of a local run')
+    .option('--file <file>', 'an experiment with its status, as `kubectl get cdsp NAME -o yaml` gives it; - reads standard input')
+    .option('--name <name>', 'name of the new experiment (default: the old one with -repro)')
+    .option('--same-storage', 'keep the artifacts where those of the run are, and reuse what is complete there', false)
+    .option('--storage <folder>', 'local runs: where the artifacts of the YAML file are kept')
+    .option('-n, --namespace <namespace>', 'namespace of the experiment (default: that of the context)')
+    .option('--context <context>', 'context of the kubeconfig (default: the current one)')
+    .option('--kubeconfig <file>', 'kubeconfig (default: KUBECONFIG, else ~/.kube/config)')
+    .action(async (source: string | undefined, options: ReproduceCommandOptions) => {
+      const { reproduceCommand } = await import('./commands/reproduce.ts');
+      await reproduceCommand(source, options);
+    });
 }
 
 function addImportCommand(program: Command): void {

@@ -1,171 +1,126 @@
-import type { V1Container, V1Job, V1OwnerReference, V1PodSpec, V1Volume } from '@kubernetes/client-node';
+import type { V1Job, V1JobSpec } from '@kubernetes/client-node';
 import { API_VERSION, KIND } from '../api/experiment.ts';
-import type { Experiment } from '../api/experiment.ts';
-import { EXIT, PORT_ENVIRONMENT, STAGE_ENVIRONMENT, TERMINATION_LOG_ENVIRONMENT } from '../api/stage-contract.ts';
-import type { StageInput } from '../api/stage-contract.ts';
+import { EXIT } from '../api/stage-contract.ts';
+import { canonicalJson } from '../plan/canonical-json.ts';
+import type { Json } from '../plan/canonical-json.ts';
 import { placementOf } from '../plan/placement.ts';
-import type { Placement } from '../plan/placement.ts';
-import { buildStageInput } from '../plan/stage-input.ts';
+import type { StagePlacement } from '../plan/placement.ts';
 import type { Plan, PlannedStage } from '../plan/plan.ts';
-import { ANNOTATIONS, jobName, LABELS, MANAGED_BY, shortKey } from './names.ts';
+import { buildStageInput } from '../plan/stage-input.ts';
+import { buildPodSpec, CONTAINER } from './build-pod.ts';
+import type { StagePodSettings } from './build-pod.ts';
+import { ownerReference } from './cluster-experiment.ts';
+import type { ClusterExperiment } from './cluster-experiment.ts';
+import { defined } from './defined.ts';
+import { ANNOTATIONS, claimDigest, digest, jobName, LABELS, MANAGED_BY, shortKey } from './names.ts';
+import { podVolumes, specInPod, stageFolderInPod } from './pod-volumes.ts';
 
-/** Where the claim of the artifacts is mounted in a stage's pod. */
-const STORAGE_MOUNT = '/cdsp';
-/** Port on which a stage serves /metrics and /progress. */
-const STAGE_PORT = 9090;
-export const CONTAINER = 'stage';
-const TERMINATION_LOG = '/dev/termination-log';
-/** Time for a checkpoint after SIGTERM, in seconds. */
-const GRACE_SECONDS = 120;
-const DEFAULT_GPU_RESOURCE = 'nvidia.com/gpu';
-/** The trainer image's own user. */
-const USER = 65532;
-
-/** What the operator's configuration says about stage pods. */
-export interface StagePodSettings {
-  readonly trainerImage: string;
-  readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
-  readonly imagePullSecrets?: readonly string[];
+export interface JobSurroundings {
+  readonly claim: string;
+  /** The trainer; part of the stage keys. */
+  readonly image: string;
+  readonly settings: StagePodSettings;
+  /** Where artifacts were lost: the uid of the Job that missed them. */
+  readonly remakesFor?: string;
 }
 
-/** An experiment as it lies in the cluster, defaulted by the API server. */
-export interface ClusterExperiment {
-  readonly name: string;
-  readonly namespace: string;
-  readonly uid: string;
-  readonly generation: number;
-  readonly spec: Experiment['spec'];
-}
-
-export function ownerReference({ name, uid }: Pick<ClusterExperiment, 'name' | 'uid'>): V1OwnerReference {
-  return { apiVersion: API_VERSION, kind: KIND, name, uid };
-}
-
-/** Folder of a stage's artifacts in its pod. */
-const stageFolderInPod = ({ name, key }: PlannedStage): string => `${STORAGE_MOUNT}/stages/${name}/${key}`;
-
-function resources({ cpu, memory, gpus = 0, gpuResource = DEFAULT_GPU_RESOURCE }: Placement): V1Container['resources'] {
-  const gpu = gpus > 0 ? { [gpuResource]: String(gpus) } : {};
-  const limits = { ...(memory === undefined ? {} : { memory }), ...gpu };
-  const requests = { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }), ...gpu };
-  return { ...(Object.keys(limits).length > 0 ? { limits } : {}), ...(Object.keys(requests).length > 0 ? { requests } : {}) };
-}
-
-function container(input: StageInput, placement: Placement, settings: StagePodSettings): V1Container {
-  return {
-    name: CONTAINER,
-    image: settings.trainerImage,
-    ...(settings.imagePullPolicy === undefined ? {} : { imagePullPolicy: settings.imagePullPolicy }),
-    env: [
-      { name: STAGE_ENVIRONMENT, value: JSON.stringify(input) },
-      { name: PORT_ENVIRONMENT, value: String(STAGE_PORT) },
-      { name: TERMINATION_LOG_ENVIRONMENT, value: TERMINATION_LOG },
-      // TensorFlow and Node look for a home that can be written to.
-      { name: 'HOME', value: '/tmp' },
-    ],
-    ports: [{ name: 'metrics', containerPort: STAGE_PORT }],
-    resources: resources(placement),
-    terminationMessagePath: TERMINATION_LOG,
-    terminationMessagePolicy: 'File',
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-    },
-    volumeMounts: [
-      { name: 'storage', mountPath: STORAGE_MOUNT },
-      { name: 'tmp', mountPath: '/tmp' },
-    ],
-  };
-}
-
-function podSpec(input: StageInput, claim: string, placement: Placement, settings: StagePodSettings): V1PodSpec {
-  const { nodeSelector, tolerations, priorityClassName, runtimeClassName, schedulerName } = placement;
-  const volumes: V1Volume[] = [
-    { name: 'storage', persistentVolumeClaim: { claimName: claim } },
-    { name: 'tmp', emptyDir: {} },
-  ];
-  return {
-    restartPolicy: 'Never',
-    // Whatever the resource says, a stage has no access to the API.
-    automountServiceAccountToken: false,
-    enableServiceLinks: false,
-    terminationGracePeriodSeconds: GRACE_SECONDS,
-    securityContext: { runAsNonRoot: true, runAsUser: USER, runAsGroup: USER, fsGroup: USER, seccompProfile: { type: 'RuntimeDefault' } },
-    containers: [container(input, placement, settings)],
-    volumes,
-    ...(settings.imagePullSecrets === undefined ? {} : { imagePullSecrets: settings.imagePullSecrets.map((name) => ({ name })) }),
-    ...(nodeSelector === undefined ? {} : { nodeSelector }),
-    ...(tolerations === undefined ? {} : { tolerations }),
-    ...(priorityClassName === undefined ? {} : { priorityClassName }),
-    ...(runtimeClassName === undefined ? {} : { runtimeClassName }),
-    ...(schedulerName === undefined ? {} : { schedulerName }),
-  };
-}
+/** Asked to end before it had begun to listen. */
+const ENDED_BY_SIGTERM = 128 + 15;
 
 /** What ends of a pod mean to its Job: bad input is never tried again, disruptions and checkpointed stops do not count. */
-const FAILURE_POLICY: NonNullable<V1Job['spec']>['podFailurePolicy'] = {
+const FAILURE_POLICY: V1JobSpec['podFailurePolicy'] = {
   rules: [
-    { action: 'FailJob', onExitCodes: { containerName: CONTAINER, operator: 'In', values: [EXIT.badInput, EXIT.unavailable] } },
+    {
+      action: 'FailJob',
+      onExitCodes: { containerName: CONTAINER, operator: 'In', values: [EXIT.badInput, EXIT.upstreamMissing, EXIT.unavailable] },
+    },
     { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-    { action: 'Ignore', onExitCodes: { containerName: CONTAINER, operator: 'In', values: [EXIT.interrupted] } },
+    { action: 'Ignore', onExitCodes: { containerName: CONTAINER, operator: 'In', values: [EXIT.interrupted, ENDED_BY_SIGTERM] } },
   ],
 };
 
+/** Shards work on one folder, and each of them ends when all images are done: one that has succeeded is enough. */
+function sharding(shards: number): Partial<V1JobSpec> {
+  if (shards === 1) return {};
+  return {
+    completionMode: 'Indexed',
+    completions: shards,
+    parallelism: shards,
+    successPolicy: { rules: [{ succeededCount: 1 }] },
+  };
+}
+
+/**
+ * Pods on a claim that one node alone may mount have to be on that node. All of them: shards, experiments that name the claim, and the one that it
+ * was made for, which does not know of those. But the scheduler looks for one pod that fits all required terms of a pod; where a lone pod has terms
+ * of its own, which speak of others, another one would leave it without a place for ever.
+ */
+function sharesNode({ storage }: ClusterExperiment['spec'], { shards = 1, affinity }: StagePlacement): boolean {
+  if (storage.accessModes.includes('ReadWriteMany')) return false;
+  const hasTerms = (affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).length > 0;
+  return shards > 1 || storage.claimName !== undefined || !hasTerms;
+}
+
+/** What of a Job may be changed while it is there. */
+export function mutableJobSpec({ spec }: ClusterExperiment, { deadlineSeconds }: StagePlacement) {
+  return defined({
+    backoffLimit: spec.retries,
+    activeDeadlineSeconds: deadlineSeconds,
+  });
+}
+
+export const stagePlacement = (experiment: ClusterExperiment, stage: PlannedStage, { settings }: JobSurroundings): StagePlacement =>
+  placementOf(experiment.spec.placement, stage.name, settings.placement);
+
 /** The Job that makes a stage's artifacts on a claim. Pure: the same input gives the same Job. */
-export function buildJob(
-  experiment: ClusterExperiment,
-  plan: Plan,
-  stage: PlannedStage,
-  { claim, settings }: { readonly claim: string; readonly settings: StagePodSettings },
-): V1Job {
+export function buildJob(experiment: ClusterExperiment, plan: Plan, stage: PlannedStage, surroundings: JobSurroundings): V1Job {
   const { name, namespace, spec } = experiment;
-  const input = buildStageInput({ apiVersion: API_VERSION, kind: KIND, metadata: { name }, spec }, plan, stage, stageFolderInPod);
+  const { claim, image, settings, remakesFor } = surroundings;
+  const placement = stagePlacement(experiment, stage, surroundings);
+  const shards = placement.shards ?? 1;
+  const inPod = { apiVersion: API_VERSION, kind: KIND, metadata: { name }, spec: specInPod(spec) } as const;
+  const input = { ...buildStageInput(inPod, plan, stage, stageFolderInPod), ...(shards > 1 ? { shards } : {}) };
   const labels = {
     [LABELS.managedBy]: MANAGED_BY,
     [LABELS.component]: 'stage',
     [LABELS.stage]: stage.name,
     [LABELS.key]: shortKey(stage.key),
+    [LABELS.claim]: claimDigest(claim),
   };
+  const pod = { input, image, placement, settings, labels, volumes: podVolumes(spec, claim), sharesNode: sharesNode(spec, placement) };
+  const podSpec = buildPodSpec(pod);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
       name: jobName(stage.name, stage.key, claim),
       namespace,
-      labels,
-      annotations: { [ANNOTATIONS.key]: stage.key, [ANNOTATIONS.claim]: claim },
+      labels: { ...labels, ...(spec.queueName === undefined ? {} : { [LABELS.queue]: spec.queueName }) },
+      annotations: {
+        [ANNOTATIONS.key]: stage.key,
+        [ANNOTATIONS.claim]: claim,
+        [ANNOTATIONS.template]: templateDigest(podSpec, shards, spec.queueName),
+        ...(remakesFor === undefined ? {} : { [ANNOTATIONS.remakesFor]: remakesFor }),
+      },
       ownerReferences: [ownerReference(experiment)],
     },
     spec: {
-      backoffLimit: spec.retries,
+      ...mutableJobSpec(experiment, placement),
+      ...sharding(shards),
       podFailurePolicy: FAILURE_POLICY,
+      // A pod that is being ended may still write a checkpoint; the next one reads it.
       podReplacementPolicy: 'Failed',
+      ...(spec.queueName === undefined ? {} : { suspend: true }),
       template: {
         metadata: { labels, annotations: { [ANNOTATIONS.key]: stage.key } },
-        spec: podSpec(input, claim, placementOf(spec.placement, stage.name), settings),
+        spec: podSpec,
       },
     },
   };
 }
 
-/** The claim that the operator makes for an experiment that names none. */
-export function buildClaim(experiment: ClusterExperiment, name: string) {
-  const { storage } = experiment.spec;
-  return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: {
-      name,
-      namespace: experiment.namespace,
-      labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.component]: 'storage' },
-      // Kept artifacts outlive the experiment: without an owner the claim stays.
-      ...(storage.retention === 'Delete' ? { ownerReferences: [ownerReference(experiment)] } : {}),
-    },
-    spec: {
-      accessModes: storage.accessModes,
-      resources: { requests: { storage: storage.size } },
-      ...(storage.storageClassName === undefined ? {} : { storageClassName: storage.storageClassName }),
-    },
-  };
+/** Stands for all of a pod but its input, in which the rest of the experiment is repeated: whether an edit concerns the pod at all. */
+function templateDigest(podSpec: ReturnType<typeof buildPodSpec>, shards: number, queueName: string | undefined): string {
+  const containers = podSpec.containers.map((container) => ({ ...container, env: undefined }));
+  return digest(canonicalJson({ ...podSpec, containers, shards, queueName } as unknown as Json), 12);
 }

@@ -1,27 +1,33 @@
 import type { StageName } from '../api/experiment.ts';
+import { formatFinding } from '../api/findings.ts';
+import type { Finding } from '../api/findings.ts';
 import type { ExperimentStatus } from '../api/status.ts';
 import { blamedStage } from '../plan/decide.ts';
 import type { Decision, StageDecision } from '../plan/decide.ts';
 import type { Plan } from '../plan/plan.ts';
 import { isComplete } from '../plan/stage-state.ts';
+import { defined } from './defined.ts';
+import { buildProvenance, buildResults } from './build-results.ts';
+import type { ClusterExperiment } from './cluster-experiment.ts';
+import type { LiveProgress } from './live-progress.ts';
 import type { StageView, StageViews } from './observe.ts';
+import type { Trouble } from './observe-pod.ts';
+import { plainReason, plainSentence } from './plain-text.ts';
 
 type Condition = NonNullable<ExperimentStatus['conditions']>[number];
 type StageStatus = NonNullable<ExperimentStatus['stages']>[number];
 
-/** What a running stage says of itself, from its /progress. */
-export interface LiveProgress {
-  readonly done: number;
-  readonly total: number;
-  readonly loss?: number;
-  readonly meanIou?: number;
-}
-
 export interface StatusInput {
-  readonly generation: number;
+  readonly experiment: ClusterExperiment;
+  /** Of the artifacts, once it is there. */
+  readonly storage: ExperimentStatus['storage'];
+  /** As the stages name it. */
+  readonly trainerImage: string;
   readonly plan: Plan;
   readonly views: StageViews;
   readonly decision: Decision;
+  /** What the API server said where it refused what a stage needs. */
+  readonly refusals: ReadonlyMap<StageName, Trouble>;
   readonly live: ReadonlyMap<StageName, LiveProgress>;
   /** The status as it is now; what did not change keeps its times. */
   readonly previous: ExperimentStatus | undefined;
@@ -29,38 +35,75 @@ export interface StatusInput {
   readonly now: string;
 }
 
-const numberIn = (metrics: StageView['metrics'], name: string): number | undefined => {
-  const value = metrics?.[name];
-  return typeof value === 'number' ? value : undefined;
-};
-
-/** An object without the fields that are undefined: a status holds no nulls. */
-function defined<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
-}
-
 const percent = ({ done, total }: LiveProgress) => Math.min(100, Math.floor((100 * done) / Math.max(1, total)));
+
+/** None of a stage that tells of no terms. */
+function lossesOf(live: LiveProgress | undefined): StageStatus['losses'] {
+  const { losses = [] } = live ?? {};
+  return losses.length === 0 ? undefined : losses.map(({ name, value }) => ({ name, value }));
+}
 
 function failureStatus(state: StageView['state']): StageStatus['failure'] {
   if (state.kind !== 'Failed') return undefined;
   const { exitCode, message, file, field, failures } = state;
-  return defined({ exitCode, message, file, field, failures });
+  return defined({ exitCode, message: plainSentence(message), file, field, failures });
 }
 
-function stageStatus(plan: Plan, name: StageName, view: StageView, decision: StageDecision | undefined, live?: LiveProgress): StageStatus {
+/** Reason of a stage that runs again although it was complete. */
+export const ARTIFACTS_GONE = 'ArtifactsGone';
+
+/** What keeps a stage from running, in words that a status takes: the scheduler's, the kubelet's, the API server's or an event's. */
+function shownTrouble({ views, refusals, decision }: StatusInput, name: StageName): Trouble | undefined {
+  // Nobody waits for a stage of a suspended experiment to run.
+  const waiting = decision.outcome === 'Suspended' ? undefined : views.get(name)?.trouble;
+  const trouble = waiting ?? refusals.get(name);
+  return trouble && { ...trouble, reason: plainReason(trouble.reason), message: plainSentence(trouble.message) };
+}
+
+/** Where a stage stands, in a word and a sentence. */
+function saidOf(view: StageView, decision: StageDecision | undefined, retries: number, trouble: Trouble | undefined) {
   const { state } = view;
-  const isDone = isComplete(state);
-  const message = decision === undefined || isDone ? undefined : (view.trouble?.message ?? decision.message);
+  if (view.lostTo !== undefined && state.kind === 'Pending')
+    return { reason: ARTIFACTS_GONE, message: 'its artifacts are gone from the volume; it makes them again' };
+  if (trouble !== undefined) return { reason: trouble.reason, message: trouble.message };
+  if (isComplete(state) || decision === undefined) return { reason: decision?.reason, message: undefined };
+  if (state.kind === 'Running' && decision.reason === 'Running' && view.lastFailure !== undefined) {
+    const attempt = `attempt ${Math.min(state.failures, retries) + 1} of ${retries + 1} after: ${view.lastFailure}`;
+    return { reason: 'Retrying', message: plainSentence(attempt) };
+  }
+  if (state.kind === 'Running' && view.job === undefined) {
+    return { reason: 'Ending', message: 'its Job is gone; begins again when the pod that is left has ended' };
+  }
+  if (decision.reason === 'Running' && view.hasBegun !== true) return { reason: decision.reason, message: 'waits for its pod to begin' };
+  const message = decision.reason === 'Running' ? (view.note ?? decision.message) : decision.message;
+  return { reason: decision.reason, message: plainSentence(message) };
+}
+
+function stageStatus(input: StatusInput, name: StageName, view: StageView): StageStatus {
+  const { plan, decision } = input;
+  const live = input.live.get(name);
+  const key = plan.stages.find((stage) => stage.name === name)?.key;
+  const before = input.previous?.stages?.find((stage) => stage.name === name && stage.key === key);
+  const reason = decision.reasons.find(({ stage }) => stage === name);
+  const said = saidOf(view, reason, plan.retries, shownTrouble(input, name));
+  const isDone = isComplete(view.state);
+  if (view.isRecorded) {
+    // Its Job may be gone; what it was is told on.
+    const told = { state: view.state.kind, reason: said.reason, message: said.message, failure: failureStatus(view.state), key };
+    return defined({ ...(before ?? { name }), ...told, progress: isDone ? 100 : undefined });
+  }
+  const isLive = live !== undefined && !isDone;
   return defined({
     name,
-    state: state.kind,
-    reason: view.trouble?.reason ?? decision?.reason,
-    message,
-    failure: failureStatus(state),
-    key: plan.stages.find((stage) => stage.name === name)?.key,
-    progress: isDone ? 100 : live === undefined ? undefined : percent(live),
-    loss: live?.loss ?? numberIn(view.metrics, 'loss'),
-    meanIou: live?.meanIou ?? numberIn(view.metrics, 'meanIou'),
+    state: view.state.kind,
+    ...said,
+    failure: failureStatus(view.state),
+    key,
+    progress: isDone ? 100 : isLive ? percent(live) : view.state.kind === 'Running' ? before?.progress : undefined,
+    loss: live?.loss ?? view.result?.loss ?? before?.loss,
+    losses: lossesOf(live) ?? before?.losses,
+    meanIou: view.result?.meanIou ?? live?.meanIou ?? before?.meanIou,
+    remadeFor: view.lostTo ?? before?.remadeFor,
     attempts: view.attempts > 0 ? view.attempts : undefined,
     job: view.job,
     pod: view.pod,
@@ -80,59 +123,140 @@ function withTimes(conditions: readonly Omit<Condition, 'lastTransitionTime'>[],
 
 type Summary = Pick<Condition, 'reason' | 'message'>;
 
+const isAtWork = (view: StageView | undefined): boolean => view?.state.kind === 'Running' && view.trouble === undefined;
+
 /** The experiment in a word and a sentence. */
-function summarize(decision: Decision, current: StageDecision | undefined, trouble: StageView['trouble']): Summary {
+function summarize(
+  decision: Decision,
+  current: StageStatus | undefined,
+  view: StageView | undefined,
+  trouble: Trouble | undefined,
+): Summary {
   if (decision.outcome === 'Succeeded') return { reason: 'Succeeded', message: 'every stage is complete' };
-  if (decision.outcome === 'Suspended') return { reason: 'Suspended', message: 'suspended; spec.suspend: false lets it go on' };
+  if (decision.outcome === 'Suspended') {
+    const isEnding = view?.hasBegun === true && decision.reasons.some(({ reason }) => reason === 'Stopping');
+    const message = 'suspended; spec.suspend: false lets it go on';
+    return { reason: 'Suspended', message: isEnding ? `${message} (${current?.name ?? ''} is writing its checkpoint)` : message };
+  }
   const blamed = blamedStage(decision);
-  if (decision.outcome === 'Failed' && blamed !== undefined)
-    return { reason: blamed.reason, message: `${blamed.stage}: ${blamed.message}` };
-  if (trouble !== undefined) return { reason: trouble.reason, message: `${current?.stage ?? ''} does not run: ${trouble.message}` };
-  return { reason: 'Running', message: current === undefined ? 'starting' : `${current.stage}: ${current.message}` };
+  if (decision.outcome === 'Failed' && blamed !== undefined) {
+    const { file, field } = current?.failure ?? {};
+    const where = [field, file].filter((part) => part !== undefined && !blamed.message.includes(part));
+    return {
+      reason: blamed.reason,
+      message: `${blamed.stage}: ${blamed.message}${where.length === 0 ? '' : ` (${where.join(', ')})`}`,
+    };
+  }
+  if (trouble !== undefined)
+    return { reason: trouble.reason, message: `${current?.name ?? ''}${isAtWork(view) ? '' : ' does not run'}: ${trouble.message}` };
+  return { reason: 'Running', message: current === undefined ? 'starting' : `${current.name}: ${current.message ?? current.state}` };
 }
 
-function conditionsOf(decision: Decision, summary: Summary, trouble: StageView['trouble'], generation: number) {
-  const { outcome } = decision;
-  const succeeded = outcome === 'Succeeded' ? 'True' : outcome === 'Failed' ? 'False' : 'Unknown';
-  const is = (value: boolean) => (value ? 'True' : 'False');
-  const make = (type: string, status: Condition['status'], said: Summary = summary) => ({
-    type,
-    status,
-    ...said,
-    observedGeneration: generation,
-  });
+const is = (value: boolean) => (value ? 'True' : 'False');
+
+/** The conditions of an outcome. Reconciling and Stalled are those that kstatus (Flux, kpt) understands without knowing the kind. */
+function conditionsOf(
+  outcome: Decision['outcome'],
+  summary: Summary,
+  generation: number,
+  isStuck = false,
+): Omit<Condition, 'lastTransitionTime'>[] {
+  const said = { ...summary, message: plainSentence(summary.message) };
+  const make = (type: string, status: Condition['status']) => ({ type, status, ...said, observedGeneration: generation });
   return [
-    make('Succeeded', succeeded),
-    // The two that kstatus (Flux, kpt, Argo CD by its script) understands without knowing the kind.
-    make('Reconciling', is(outcome === 'Active')),
-    make('Stalled', is(outcome === 'Failed')),
+    make('Succeeded', outcome === 'Succeeded' ? 'True' : outcome === 'Failed' ? 'False' : 'Unknown'),
+    make('Reconciling', is(outcome === 'Active' && !isStuck)),
+    make('Stalled', is(outcome === 'Failed' || isStuck)),
     make('Suspended', is(outcome === 'Suspended')),
-    ...(trouble === undefined ? [] : [make('Scheduled', 'False', trouble)]),
   ];
 }
 
+/** The condition that tells why a stage that should run does not. */
+export const troubleConditionOf = (status: ExperimentStatus | undefined): Condition | undefined =>
+  status?.conditions?.find(({ type, status: value }) => (type === 'Scheduled' || type === 'Started') && value === 'False');
+
+const troubleCondition = ({ condition, reason, message }: Trouble, generation: number): Omit<Condition, 'lastTransitionTime'> => ({
+  type: condition,
+  status: 'False',
+  reason,
+  message: plainSentence(message),
+  observedGeneration: generation,
+});
+
 const PHASES = { Active: 'Running', Succeeded: 'Succeeded', Failed: 'Failed', Suspended: 'Suspended' } as const;
 
+/** The stage that is to blame, that runs, or that ran last. */
+function currentStage(decision: Decision, stages: readonly StageStatus[]): StageStatus | undefined {
+  const blamed = blamedStage(decision)?.stage;
+  const isDone = ({ state, reason }: StageStatus) => state === 'Complete' || state === 'Cached' || reason === 'NotNeeded';
+  return stages.find(({ name }) => name === blamed) ?? stages.find((stage) => !isDone(stage)) ?? stages.at(-1);
+}
+
 /** The status of an experiment. Pure; equal facts give an equal status, so that nothing is written where nothing changed. */
-export function buildStatus({ generation, plan, views, decision, live, previous, now }: StatusInput): ExperimentStatus {
-  const stages = [...views].map(([name, view]) => {
-    const reason = decision.reasons.find(({ stage }) => stage === name);
-    return stageStatus(plan, name, view, reason, live.get(name));
-  });
-  // The stage that runs, or the one that ran last.
-  const running = decision.reasons.find(({ stage }) => !isComplete(views.get(stage)?.state ?? { kind: 'Pending' }));
-  const current = running ?? decision.reasons.at(-1);
-  const shown = stages.find(({ name }) => name === current?.stage);
-  const trouble = current === undefined ? undefined : views.get(current.stage)?.trouble;
-  const summary = summarize(decision, current, trouble);
+export function buildStatus(input: StatusInput): ExperimentStatus {
+  const { experiment, views, decision, previous, now } = input;
+  const { generation, spec } = experiment;
+  const stages = [...views].map(([name, view]) => stageStatus(input, name, view));
+  const current = currentStage(decision, stages);
+  const trouble = current === undefined ? undefined : shownTrouble(input, current.name);
+  const view = current === undefined ? undefined : views.get(current.name);
+  const summary = summarize(decision, current, view, trouble);
+  const isStuck = decision.outcome === 'Active' && !isAtWork(view) && trouble?.needsChange === true;
+  const conditions = conditionsOf(decision.outcome, summary, generation, isStuck);
+  const troubled = trouble === undefined ? [] : [troubleCondition(trouble, generation)];
+  const results = buildResults(views, spec, previous?.results);
   return defined({
     observedGeneration: generation,
     phase: PHASES[decision.outcome],
-    stage: current?.stage,
-    progress: shown?.progress,
-    loss: stages.findLast(({ loss }) => loss !== undefined)?.loss,
-    meanIou: stages.findLast(({ meanIou, name }) => meanIou !== undefined && name !== 'classify')?.meanIou,
-    conditions: withTimes(conditionsOf(decision, summary, trouble, generation), previous?.conditions ?? [], now),
+    stage: current?.name,
+    progress: current?.progress,
+    loss: current?.loss ?? stages.findLast(({ loss }) => loss !== undefined)?.loss,
+    meanIou: results?.meanIou ?? stages.findLast(({ meanIou, name }) => meanIou !== undefined && name === 'segment')?.meanIou,
+    conditions: withTimes([...conditions, ...troubled], previous?.conditions ?? [], now),
+    results,
+    provenance: buildProvenance(views, spec, input.trainerImage, previous?.provenance),
+    storage: input.storage,
+    stages,
+  });
+}
+
+/** Reason of an experiment that this operator cannot run as it is; what has begun of it waits for its spec to be mended. */
+export const INVALID_SPEC = 'InvalidSpec';
+
+/** A stage of an experiment that is refused: its Job is gone or told to go, and nothing begins. What is complete, or has failed, stays so. */
+function refusedStage(stage: StageStatus): StageStatus {
+  const refused = (state: 'Interrupted' | 'Pending', message: string): StageStatus =>
+    defined({ ...stage, state, reason: INVALID_SPEC, message, progress: undefined });
+  switch (stage.state) {
+    case 'Running':
+    case 'Interrupted':
+      return refused('Interrupted', 'stopped: the experiment is refused as it is');
+    case 'Pending':
+      return refused('Pending', 'not started: the experiment is refused as it is');
+    case 'Cached':
+    case 'Complete':
+    case 'Failed':
+      return stage;
+    default:
+      return stage.state satisfies never;
+  }
+}
+
+/** The status of an experiment that this operator cannot run; what it had come to stays, and that nothing runs any more is told. */
+export function buildRefusal(
+  generation: number,
+  findings: readonly Finding[],
+  previous: ExperimentStatus | undefined,
+  now: string,
+): ExperimentStatus {
+  const summary = { reason: INVALID_SPEC, message: findings.map(formatFinding).join('; ') };
+  const stages = previous?.stages?.map(refusedStage);
+  return defined({
+    ...previous,
+    observedGeneration: generation,
+    phase: 'Failed',
+    progress: stages?.find(({ name }) => name === previous?.stage)?.progress,
+    conditions: withTimes(conditionsOf('Failed', summary, generation), previous?.conditions ?? [], now),
     stages,
   });
 }

@@ -1,7 +1,9 @@
-import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
+import type { KubernetesObject, V1Job, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import type { Experiment } from '../api/experiment.ts';
-import type { ExperimentStatus } from '../api/status.ts';
-import { claimName } from './names.ts';
+import { ExperimentStatus } from '../api/status.ts';
+import { defined } from './defined.ts';
+import { INVALID_SPEC } from './build-status.ts';
+import { claimName, LABELS } from './names.ts';
 import type { StageRecord } from './observe.ts';
 
 export interface RawExperiment extends KubernetesObject {
@@ -21,14 +23,22 @@ export interface CachedExperiment {
   readonly claim: string;
   /** Left out for one that has ended and was not edited since: ten thousand of them are kept. */
   readonly spec: Experiment['spec'] | undefined;
+  /** After how long its Jobs may go, in seconds; undefined: never. */
+  readonly ttlSecondsAfterFinished: number | undefined;
   readonly status: ExperimentStatus | undefined;
 }
 
-const ENDED = new Set(['Succeeded', 'Failed']);
+/** Outcomes, and phases, after which nothing runs. */
+export const ENDED: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
 
-/** Whether nothing is left to do about an experiment until it is edited. */
+/** Whether an operator, which may have been of another version or configuration, has found that it cannot run the experiment. */
+export const isRefused = (status: ExperimentStatus | undefined): boolean =>
+  status?.conditions?.some(({ type, reason }) => type === 'Succeeded' && reason === INVALID_SPEC) ?? false;
+
+/** Whether nothing is left to do about an experiment until it is edited, whoever looks at it. */
 function isSettled(generation: number | undefined, status: ExperimentStatus | undefined): boolean {
-  return status?.phase !== undefined && ENDED.has(status.phase) && status.observedGeneration === generation;
+  const hasEnded = status?.phase !== undefined && ENDED.has(status.phase) && status.observedGeneration === generation;
+  return hasEnded && !isRefused(status);
 }
 
 /** What the cache keeps of an experiment. */
@@ -44,24 +54,42 @@ export function keepExperiment({ metadata = {}, spec, status }: RawExperiment): 
     isDeleting: deletionTimestamp !== undefined,
     claim: claimName({ name, claimName: spec.storage.claimName }),
     spec: settled ? undefined : spec,
-    status: settled ? settledStatus(status) : status,
+    ttlSecondsAfterFinished: spec.ttlSecondsAfterFinished,
+    status: settled ? settledStatus(status) : knownStatus(status),
   };
 }
 
-/** Of an ended experiment: which keys it has completed, and its result for the metrics. */
+/** What this version knows of a status: fields of a newer one are their writer's, and must not look like a change. */
+function knownStatus(status: ExperimentStatus | undefined): ExperimentStatus | undefined {
+  return status === undefined ? undefined : (ExperimentStatus.safeParse(status).data ?? status);
+}
+
+/** Of an ended experiment: which keys it has completed, and what the metrics tell of it. */
 function settledStatus(status: ExperimentStatus | undefined): ExperimentStatus | undefined {
   if (status === undefined) return undefined;
-  const { observedGeneration, phase, meanIou, stages } = status;
-  const kept = stages?.map(({ name, state, key }) => ({ name, state, key }));
-  return { observedGeneration, phase, ...(meanIou === undefined ? {} : { meanIou }), ...(kept === undefined ? {} : { stages: kept }) };
+  const { observedGeneration, phase, stage, meanIou, results, conditions } = status;
+  const stages = status.stages?.map(({ name, state, key, meanIou: ofStage, startTime, completionTime, attempts }) =>
+    defined({ name, state, key, meanIou: ofStage, startTime, completionTime, attempts }),
+  );
+  const summary = conditions?.filter(({ type }) => type === 'Succeeded');
+  return defined({ observedGeneration, phase, stage, meanIou, results, conditions: summary, stages });
 }
 
 /** A Job without its template and managed fields. */
 export function keepJob({ metadata = {}, spec, status }: V1Job): V1Job {
-  const { name, namespace, uid, resourceVersion, annotations, ownerReferences, deletionTimestamp } = metadata;
+  const { name, namespace, uid, resourceVersion, labels, annotations, ownerReferences, creationTimestamp, deletionTimestamp } = metadata;
   return {
-    metadata: { name, namespace, uid, resourceVersion, annotations, ownerReferences, deletionTimestamp },
-    spec: spec === undefined ? undefined : ({ suspend: spec.suspend, completions: spec.completions } as V1Job['spec']),
+    metadata: { name, namespace, uid, resourceVersion, labels, annotations, ownerReferences, creationTimestamp, deletionTimestamp },
+    spec:
+      spec === undefined
+        ? undefined
+        : ({
+            suspend: spec.suspend,
+            completions: spec.completions,
+            backoffLimit: spec.backoffLimit,
+            activeDeadlineSeconds: spec.activeDeadlineSeconds,
+            ttlSecondsAfterFinished: spec.ttlSecondsAfterFinished,
+          } as V1Job['spec']),
     status,
   };
 }
@@ -71,12 +99,20 @@ export const jobOfPod = ({ metadata }: V1Pod): string | undefined => metadata?.o
 
 export function keepPod({ metadata = {}, spec, status }: V1Pod): V1Pod {
   const { name, namespace, uid, ownerReferences, creationTimestamp, deletionTimestamp } = metadata;
+  const { [LABELS.stage]: stage = '', [LABELS.key]: key = '' } = metadata.labels ?? {};
+  const labels = { [LABELS.stage]: stage, [LABELS.key]: key };
   const { phase, reason, message, conditions, containerStatuses, podIP } = status ?? {};
   return {
-    metadata: { name, namespace, uid, ownerReferences, creationTimestamp, deletionTimestamp },
-    spec: { nodeName: spec?.nodeName } as V1Pod['spec'],
+    metadata: { name, namespace, uid, labels, ownerReferences, creationTimestamp, deletionTimestamp },
+    spec: keepPlace(spec) as V1Pod['spec'],
     status: { phase, reason, message, podIP, conditions: conditions?.filter(({ type }) => type === 'PodScheduled'), containerStatuses },
   };
+}
+
+/** Where a pod is; where it is nowhere yet, what that may be due to. */
+function keepPlace({ nodeName, schedulerName, resourceClaims, volumes }: Partial<V1PodSpec> = {}): Partial<V1PodSpec> {
+  if (nodeName !== undefined) return { nodeName };
+  return { schedulerName, resourceClaims, volumes: volumes?.filter(({ persistentVolumeClaim }) => persistentVolumeClaim !== undefined) };
 }
 
 /** Values under keys of which one value may have several, and one key several values. */

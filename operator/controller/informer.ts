@@ -8,6 +8,8 @@ const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 10_000;
 /** The server ends a watch after this time; an even age of all watches would end them all at once. */
 const WATCH_SECONDS = { least: 300, spread: 300 };
+/** A watch that ends sooner, and has brought nothing, is one that does not work: a proxy in between cuts it, say. */
+const SHORTEST_WATCH_MS = 1000;
 const GONE = 410;
 
 export interface InformerOptions<Raw extends KubernetesObject, Kept> {
@@ -22,6 +24,8 @@ export interface InformerOptions<Raw extends KubernetesObject, Kept> {
   readonly onError: (error: unknown) => void;
   /** For tests: random numbers in [0, 1). */
   readonly random?: () => number;
+  /** In milliseconds, never going back. */
+  readonly elapsed?: () => number;
 }
 
 const keyOf = ({ metadata }: KubernetesObject): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
@@ -61,6 +65,11 @@ export class Informer<Raw extends KubernetesObject, Kept> {
 
   get(key: string): Kept | undefined {
     return this.#objects.get(key);
+  }
+
+  /** Whether everything that happened up to this version is in the cache, a deletion since then included. */
+  hasReached(version: string): boolean {
+    return this.#version !== '' && BigInt(this.#version) >= BigInt(version);
   }
 
   entries(): IterableIterator<[string, Kept]> {
@@ -113,7 +122,9 @@ export class Informer<Raw extends KubernetesObject, Kept> {
   }
 
   async #watch(): Promise<void> {
-    const { cluster, path, query = {}, random = Math.random } = this.#options;
+    const { cluster, path, query = {}, random = Math.random, elapsed = () => performance.now() } = this.#options;
+    const began = elapsed();
+    let isOfUse = false;
     const timeoutSeconds = Math.round(WATCH_SECONDS.least + WATCH_SECONDS.spread * random());
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const end = await cluster.watch<Raw>(
@@ -122,6 +133,7 @@ export class Informer<Raw extends KubernetesObject, Kept> {
       (event) => {
         try {
           this.#handle(event);
+          isOfUse = true;
         } catch (error) {
           reject(error);
         }
@@ -142,6 +154,8 @@ export class Informer<Raw extends KubernetesObject, Kept> {
       signal.removeEventListener('abort', abort);
       end();
     }
+    if (!signal.aborted && !isOfUse && elapsed() - began < SHORTEST_WATCH_MS)
+      throw new Error('the watch ended at once and brought nothing');
   }
 
   #handle({ type, object }: WatchEvent<Raw>): void {

@@ -1,191 +1,241 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import { z } from 'zod';
-import { EXIT, StageMetrics } from '../api/stage-contract.ts';
+import { EXIT } from '../api/stage-contract.ts';
 import type { Observed } from '../plan/decide.ts';
 import { classifyExit } from '../plan/exits.ts';
 import type { Plan, PlannedStage } from '../plan/plan.ts';
 import type { StageFailure, StageState } from '../plan/stage-state.ts';
-import { CONTAINER } from './build-job.ts';
-
-/** What a stage writes into its termination message (4096 bytes at most), which outlives the pod's logs and node. */
-const TerminationMessage = z.union([
-  z.object({ result: StageMetrics }),
-  z.object({ error: z.object({ message: z.string(), file: z.string().optional(), field: z.string().optional() }) }),
-]);
+import { ANNOTATIONS, LABELS } from './names.ts';
+import {
+  failureOf,
+  hasStarted,
+  isEnded,
+  isFailed,
+  newestOf,
+  podView,
+  resultOf,
+  silenceOf,
+  terminated,
+  timeOf,
+  workOf,
+} from './observe-pod.ts';
+import type { PodView, Silence, Trouble } from './observe-pod.ts';
+import type { StageResult } from './parse-termination.ts';
 
 /** One stage as the cluster shows it. */
-export interface StageView {
+export interface StageView extends PodView {
   readonly state: StageState;
   /** Attempts so far, the running one included. */
   readonly attempts: number;
   readonly job?: string;
-  readonly pod?: string;
-  readonly node?: string;
-  /** When its first pod started, and when it ended. */
+  /** When its Job started, and when the pod that completed it ended. */
   readonly startedAt?: string;
   readonly endedAt?: string;
-  readonly metrics?: z.output<typeof StageMetrics>;
+  readonly result?: StageResult;
+  /** The container of one of its pods has begun; it runs not only in name. */
+  readonly hasBegun?: boolean;
   /** Why it does not run although it should: the scheduler's or the kubelet's own words. */
   readonly trouble?: Trouble;
-  /** Digest of the image that ran. */
-  readonly imageId?: string;
-}
-
-export interface Trouble {
-  readonly reason: string;
-  readonly message: string;
+  /** How far it runs where it does so in part only. */
+  readonly note?: string;
+  /** It does not run, and neither its Job nor its pod says why. */
+  readonly silence?: Silence;
+  /** Why the attempt before this one failed. */
+  readonly lastFailure?: string;
+  /** The state comes from a status; the times and names of that time are there. */
+  readonly isRecorded?: boolean;
+  /** A Job of the stage's name that has to go before the stage can start: failed in an earlier generation, or placed as nobody wants it any more. */
+  readonly obsoleteJob?: V1Job;
+  /** Its failed Job did not find the artifacts of the stages before it, whoever has started it. */
+  readonly missesUpstream?: boolean;
+  /** It was complete, and the Job of this uid, of a stage after it, did not find its artifacts: it has to make them again. */
+  readonly lostTo?: string;
+  /** Its Job is there and not this experiment's. */
+  readonly isForeign?: boolean;
 }
 
 /** What is known of a stage apart from its Job: the status of this experiment and of others on the same claim. */
 export interface StageRecord {
   readonly state: 'Complete' | 'Cached' | 'Failed';
   readonly failure?: StageFailure & { readonly failures: number };
-  readonly metrics?: z.output<typeof StageMetrics>;
   /** Of the experiment itself, not of another one on the claim. */
   readonly isOwn: boolean;
 }
 
-const terminated = (pod: V1Pod) => pod.status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.state?.terminated;
-const timeOf = (date: Date | string | undefined): string | undefined =>
-  date === undefined ? undefined : typeof date === 'string' ? date : date.toISOString();
-
-function messageOf(pod: V1Pod): z.output<typeof TerminationMessage> | undefined {
-  const text = terminated(pod)?.message;
-  if (text === undefined) return undefined;
-  try {
-    return TerminationMessage.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+/** What one stage is judged by. */
+export interface StageFacts {
+  readonly job: V1Job | undefined;
+  /** Of the Job, and of earlier Jobs of its name. */
+  readonly pods: readonly V1Pod[];
+  readonly record: StageRecord | undefined;
+  readonly retries: number;
+  /** The experiment that asks. */
+  readonly uid: string;
+  /** A suspended experiment leaves a Job to those others that have a use for it. */
+  readonly isSuspended?: boolean;
+  /** Whether a failed Job is this generation's own failure; one from before an edit is not. */
+  readonly countsFailure: boolean;
+  /** Digest of the pod as the experiment wants it now. */
+  readonly template: string | undefined;
+  /** Its artifacts were lost and are not there again: Jobs and pods from before that do not count. */
+  readonly loss?: Loss;
 }
 
-/** The metrics that a pod which has succeeded left; none where its message cannot be read. */
-function metricsOf(pod: V1Pod): z.output<typeof StageMetrics> {
-  const message = messageOf(pod);
-  return message !== undefined && 'result' in message ? message.result : {};
+/** The Job that missed the artifacts of an earlier stage. */
+export interface Loss {
+  readonly uid: string;
+  /** When it was made; undefined where it is gone. */
+  readonly since?: Date;
 }
 
-/** Why a pod failed, for people: the stage's own words where it left some. */
-function failureOf(pod: V1Pod | undefined, fallback: string): Omit<StageFailure, 'at'> {
-  if (pod === undefined) return { exitCode: EXIT.failure, message: fallback };
-  const end = terminated(pod);
-  const message = messageOf(pod);
-  const exitCode = end?.exitCode ?? EXIT.failure;
-  if (message !== undefined && 'error' in message) return { exitCode, ...message.error };
-  if (end?.reason === 'OOMKilled') return { exitCode, message: 'killed for its memory; raise spec.placement memory, or lower batchSize' };
-  const words = pod.status?.message ?? end?.message;
-  return { exitCode, message: words ?? `ended with exit code ${exitCode}` };
+/** Reason of a stage that waits in a queue, as it is meant to. */
+export const QUEUED = 'Queued';
+
+/** A Job that Kueue holds back has no pods to ask. */
+function queueTroubleOf(job: V1Job): Trouble | undefined {
+  const queue = job.metadata?.labels?.[LABELS.queue];
+  if (queue === undefined || job.spec?.suspend !== true) return undefined;
+  return { condition: 'Scheduled', reason: QUEUED, message: `waits until Kueue admits it to the queue ${queue}` };
 }
-
-const WAITING_TROUBLES = new Set([
-  'ImagePullBackOff',
-  'ErrImagePull',
-  'ErrImageNeverPull',
-  'InvalidImageName',
-  'CreateContainerConfigError',
-  'CreateContainerError',
-  'RunContainerError',
-]);
-
-/** What keeps a pod from running. */
-function troubleOf(pod: V1Pod): Trouble | undefined {
-  const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
-  if (scheduled?.status === 'False') return { reason: scheduled.reason ?? 'Unschedulable', message: scheduled.message ?? 'not scheduled' };
-  const waiting = pod.status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.state?.waiting;
-  if (waiting?.reason !== undefined && WAITING_TROUBLES.has(waiting.reason)) {
-    return { reason: waiting.reason, message: waiting.message ?? waiting.reason };
-  }
-  return undefined;
-}
-
-const createdAt = (pod: V1Pod) => new Date(pod.metadata?.creationTimestamp ?? 0).getTime();
-const newestOf = (pods: readonly V1Pod[]): V1Pod | undefined => pods.toSorted((a, b) => createdAt(b) - createdAt(a)).at(0);
-const isEnded = (pod: V1Pod) => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 
 function conditionOf(job: V1Job, type: string) {
   return job.status?.conditions?.find((condition) => condition.type === type && condition.status === 'True');
 }
 
+const isQueued = (job: V1Job): boolean => job.metadata?.labels?.[LABELS.queue] !== undefined;
+
+/** The failure of a Job that has given up: whatever the number of its attempts, none is left. */
+function failedState(
+  job: V1Job,
+  failed: NonNullable<ReturnType<typeof conditionOf>>,
+  pods: readonly V1Pod[],
+  facts: StageFacts,
+): StageState {
+  const failure = failureOf(newestOf(pods.filter(isFailed)), failed.message ?? failed.reason ?? 'the Job failed');
+  const isLate = failed.reason === 'DeadlineExceeded';
+  return {
+    kind: 'Failed',
+    ...failure,
+    message: isLate ? `took longer than deadlineSeconds (${job.spec?.activeDeadlineSeconds ?? 0} s)` : failure.message,
+    failures: Math.max(job.status?.failed ?? 0, facts.retries + 1),
+    interruptions: 0,
+    at: new Date(failed.lastTransitionTime ?? 0).getTime(),
+  };
+}
+
+const missesUpstream = (job: V1Job, pods: readonly V1Pod[]): boolean =>
+  (conditionOf(job, 'Failed') ?? conditionOf(job, 'FailureTarget')) !== undefined &&
+  pods.some((pod) => isFailed(pod) && terminated(pod)?.exitCode === EXIT.upstreamMissing);
+
 /** How a Job and its pods stand, as the state that `decide` understands. */
-function stateOfJob(job: V1Job, pods: readonly V1Pod[], succeeded: V1Pod | undefined, retries: number): StageState {
-  if (succeeded !== undefined || conditionOf(job, 'Complete') !== undefined) return { kind: 'Complete' };
-  const counted = pods.filter(
-    (pod) => pod.status?.phase === 'Failed' && classifyExit(terminated(pod)?.exitCode ?? EXIT.failure, null) === 'failed',
-  );
+function stateOfJob(job: V1Job, pods: readonly V1Pod[], facts: StageFacts): StageState {
+  if (pods.some(({ status }) => status?.phase === 'Succeeded') || conditionOf(job, 'Complete') !== undefined) return { kind: 'Complete' };
+  const counted = pods.filter((pod) => isFailed(pod) && classifyExit(terminated(pod)?.exitCode ?? EXIT.failure, null) === 'failed');
   const failures = Math.max(job.status?.failed ?? 0, counted.length);
   const failed = conditionOf(job, 'Failed') ?? conditionOf(job, 'FailureTarget');
-  if (failed !== undefined) {
-    const last = newestOf(pods.filter((pod) => pod.status?.phase === 'Failed'));
-    const failure = failureOf(last, failed.message ?? failed.reason ?? 'the Job failed');
-    const message = failed.reason === 'DeadlineExceeded' ? `took longer than its deadline: ${failure.message}` : failure.message;
-    // The Job has made all its attempts: whatever their number, none is left.
-    return {
-      kind: 'Failed',
-      ...failure,
-      message,
-      failures: Math.max(failures, retries + 1),
-      interruptions: 0,
-      at: new Date(failed.lastTransitionTime ?? 0).getTime(),
-    };
-  }
-  const isIdle = pods.every(isEnded);
-  if (job.spec?.suspend === true && isIdle && job.metadata?.deletionTimestamp === undefined) {
-    return { kind: 'Interrupted', failures, interruptions: 0 };
-  }
+  if (failed !== undefined) return facts.countsFailure ? failedState(job, failed, pods, facts) : { kind: 'Pending' };
+  const isStopped = job.spec?.suspend === true && !isQueued(job) && pods.every(isEnded);
+  if (isStopped && job.metadata?.deletionTimestamp === undefined) return { kind: 'Interrupted', failures, interruptions: 0 };
+  if (isMisplaced(job, pods, facts)) return { kind: 'Pending' };
   return { kind: 'Running', failures, interruptions: 0 };
 }
 
+/** Whether a Job that waits for a place was told of another place than its experiment wants now. One that several experiments share stays. */
+function isMisplaced(job: V1Job, pods: readonly V1Pod[], { template, uid }: StageFacts): boolean {
+  const owners = job.metadata?.ownerReferences ?? [];
+  const placed = job.metadata?.annotations?.[ANNOTATIONS.template];
+  if (template === undefined || placed === undefined || placed === template) return false;
+  return owners.every((owner) => owner.uid === uid) && !pods.some(hasStarted);
+}
+
 function stateOfRecord(record: StageRecord): StageState {
-  if (record.state === 'Failed' && record.failure !== undefined) {
-    return { kind: 'Failed', interruptions: 0, ...record.failure };
-  }
+  if (record.state === 'Failed' && record.failure !== undefined) return { kind: 'Failed', interruptions: 0, ...record.failure };
   return { kind: record.isOwn && record.state === 'Complete' ? 'Complete' : 'Cached' };
 }
 
-/** One stage from its Job, that Job's pods, and what the records say where there is none. */
-export function viewStage(job: V1Job | undefined, pods: readonly V1Pod[], record: StageRecord | undefined, retries: number): StageView {
-  if (record !== undefined && (record.state !== 'Failed' || job === undefined)) {
-    return { state: stateOfRecord(record), attempts: pods.length, ...(record.metrics === undefined ? {} : { metrics: record.metrics }) };
+/** Whether a Job made the artifacts that were lost, and not those in their place. */
+function isFromBeforeLoss({ metadata }: V1Job, { loss }: StageFacts): boolean {
+  if (loss === undefined) return false;
+  const remakesFor = metadata?.annotations?.[ANNOTATIONS.remakesFor];
+  if (remakesFor === undefined) return true;
+  // Another experiment on the claim may have missed them, too, and be quicker.
+  const isLater = loss.since === undefined || new Date(metadata?.creationTimestamp ?? 0) >= new Date(loss.since);
+  return remakesFor !== loss.uid && !isLater;
+}
+
+/** A stage without a Job: its pods may outlive a Job that somebody deleted, and may even have completed it. */
+function viewOrphans({ pods, loss }: StageFacts): StageView {
+  const succeeded = loss === undefined ? pods.find(({ status }) => status?.phase === 'Succeeded') : undefined;
+  if (succeeded !== undefined)
+    return { state: { kind: 'Complete' }, attempts: pods.length, ...podView(succeeded), result: resultOf(succeeded) };
+  const active = pods.find((pod) => !isEnded(pod));
+  if (active === undefined) return { state: { kind: 'Pending' }, attempts: 0 };
+  const begun = hasStarted(active) ? { hasBegun: true } : {};
+  return { state: { kind: 'Running', failures: 0, interruptions: 0 }, attempts: pods.length, ...podView(active), ...begun };
+}
+
+/** One stage from its Job, the pods of that name, and what the records say where there is none. */
+export function viewStage(facts: StageFacts): StageView {
+  const { job, record } = facts;
+  // What others tell counts less than a Job that is at work.
+  const isKnown = record !== undefined && (record.isOwn ? record.state !== 'Failed' : !isActive(facts));
+  if (record !== undefined && (isKnown || job === undefined)) {
+    return { state: stateOfRecord(record), attempts: 0, isRecorded: true };
   }
-  if (job === undefined) return { state: { kind: 'Pending' }, attempts: 0 };
-  const succeeded = pods.find((pod) => pod.status?.phase === 'Succeeded');
-  const state = stateOfJob(job, pods, succeeded, retries);
-  const newest = succeeded ?? newestOf(pods);
-  const end = newest === undefined ? undefined : terminated(newest);
-  const trouble = newest === undefined || state.kind !== 'Running' ? undefined : troubleOf(newest);
-  const metrics = succeeded === undefined ? undefined : metricsOf(succeeded);
-  const imageId = newest?.status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.imageID;
+  if (job === undefined) return viewOrphans(facts);
+  if (isFromBeforeLoss(job, facts)) return { state: { kind: 'Pending' }, attempts: 0, obsoleteJob: job };
+  const pods = facts.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid));
+  const succeeded = pods.find(({ status }) => status?.phase === 'Succeeded');
+  const result = succeeded === undefined ? undefined : resultOf(succeeded);
+  const asJob = stateOfJob(job, pods, facts);
+  if (facts.isSuspended && asJob.kind !== 'Complete' && isWantedByOthers(job, facts.uid))
+    return { state: { kind: 'Pending' }, attempts: 0 };
+  // The pod found the artifacts on the volume, where experiments that are gone had left them.
+  const state: StageState = asJob.kind === 'Complete' && result?.reused === true ? { kind: 'Cached' } : asJob;
+  const work = workOf(pods, job.spec?.completions ?? 1);
+  const shown = succeeded ?? work.shown ?? newestOf(pods);
+  const isRunning = state.kind === 'Running';
+  const trouble = isRunning ? (queueTroubleOf(job) ?? work.trouble) : undefined;
+  const isSilent = isRunning && trouble === undefined && !work.hasBegun && job.spec?.suspend !== true;
+  const silence = isSilent ? silenceOf(job, shown) : undefined;
+  const failedBefore = isRunning ? newestOf(pods.filter(isFailed)) : undefined;
   return {
     state,
     attempts: Math.max(pods.length, (job.status?.failed ?? 0) + (job.status?.succeeded ?? 0) + (job.status?.active ?? 0)),
     job: job.metadata?.name,
-    pod: newest?.metadata?.name,
-    node: newest?.spec?.nodeName,
+    ...(shown === undefined ? {} : podView(shown)),
     startedAt: timeOf(job.status?.startTime),
-    endedAt: state.kind === 'Complete' ? timeOf(end?.finishedAt ?? job.status?.completionTime) : undefined,
-    ...(metrics === undefined ? {} : { metrics }),
+    endedAt: asJob.kind === 'Complete' ? timeOf((succeeded && terminated(succeeded)?.finishedAt) ?? job.status?.completionTime) : undefined,
+    ...(result === undefined ? {} : { result }),
+    ...(isRunning && work.hasBegun ? { hasBegun: true } : {}),
     ...(trouble === undefined ? {} : { trouble }),
-    ...(imageId === undefined || imageId === '' ? {} : { imageId }),
+    ...(isRunning && work.note !== undefined ? { note: work.note } : {}),
+    ...(silence === undefined ? {} : { silence }),
+    ...(failedBefore === undefined ? {} : { lastFailure: failureOf(failedBefore, '').message }),
+    ...(state.kind === 'Pending' || isPlacedAnew(job, state, facts) ? { obsoleteJob: job } : {}),
+    ...(missesUpstream(job, pods) ? { missesUpstream: true } : {}),
+    ...(isRunning && !ownedBy(job, facts.uid) ? { isForeign: true } : {}),
   };
 }
 
-/** Everything that is looked at to see where an experiment stands. */
-export interface ClusterFacts {
-  jobOf(stage: PlannedStage): V1Job | undefined;
-  podsOf(job: V1Job): readonly V1Pod[];
-  recordOf(stage: PlannedStage): StageRecord | undefined;
+const isActive = (facts: StageFacts): boolean => facts.job !== undefined && stateOfJob(facts.job, facts.pods, facts).kind === 'Running';
+
+const ownedBy = (job: V1Job, uid: string): boolean => job.metadata?.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
+
+/** Whether other experiments have a use for the Job, too. */
+export const isWantedByOthers = (job: V1Job, uid: string): boolean =>
+  job.metadata?.ownerReferences?.some((owner) => owner.uid !== uid) ?? false;
+
+/** Whether a stopped Job would go on in a place that nobody wants any more. */
+function isPlacedAnew(job: V1Job, state: StageState, { template }: StageFacts): boolean {
+  const placed = job.metadata?.annotations?.[ANNOTATIONS.template];
+  return state.kind === 'Interrupted' && template !== undefined && placed !== undefined && placed !== template;
 }
 
 export type StageViews = ReadonlyMap<PlannedStage['name'], StageView>;
 
 /** Every stage of the plan. */
-export function viewStages(plan: Plan, facts: ClusterFacts): StageViews {
-  return new Map(
-    plan.stages.map((stage) => {
-      const job = facts.jobOf(stage);
-      return [stage.name, viewStage(job, job === undefined ? [] : facts.podsOf(job), facts.recordOf(stage), plan.retries)] as const;
-    }),
-  );
+export function viewStages(plan: Plan, factsOf: (stage: PlannedStage) => StageFacts): StageViews {
+  return new Map(plan.stages.map((stage) => [stage.name, viewStage(factsOf(stage))] as const));
 }
 
 export const observedOf = (views: StageViews): Observed => new Map([...views].map(([name, { state }]) => [name, state]));

@@ -1,9 +1,17 @@
 /**
- * Keys waiting to be worked on, as in Kubernetes' own controllers: a key is worked on by one worker at a time, one that is added
- * while it is worked on comes again afterwards, and failures come again after a growing delay.
+ * How much somebody waits for it: a stage to hand over (pods and GPUs stand idle meanwhile), anything else, an experiment that has not
+ * begun. Where hundreds begin at once, a flood of new Jobs would hold up the API server and the Job controller, and with them every
+ * hand-over; so new ones begin a few at a time, and none as long as the cluster is behind. Each lane has workers of its own, so that none starves.
  */
+export type Lane = 'urgent' | 'ordinary' | 'patient';
+
+/** In the order in which they are served. */
+const LANES: readonly Lane[] = ['urgent', 'patient', 'ordinary'];
+
 export interface QueueOptions {
   readonly parallelism: number;
+  /** Whether the patient have to wait; `dispatch` is to be called when they need not any more. */
+  readonly isHeldBack?: () => boolean;
   readonly work: (key: string) => Promise<void>;
   readonly onError: (key: string, error: unknown) => void;
   /** Delay before attempt n (from 1) after a failure, in milliseconds. */
@@ -12,12 +20,17 @@ export interface QueueOptions {
 
 const FIRST_BACKOFF_MS = 10;
 const LONGEST_BACKOFF_MS = 60_000;
-const exponential = (failures: number): number => Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(30, failures - 1));
+/** 10 ms, 20 ms, 40 ms … a minute. */
+export const exponential = (failures: number): number => Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(30, failures - 1));
 
+/**
+ * Keys waiting to be worked on, as in Kubernetes' own controllers: a key is worked on by one worker at a time, one that is added
+ * while it is worked on comes again afterwards, and failures come again after a growing delay.
+ */
 export class WorkQueue {
   readonly #options: QueueOptions;
-  readonly #waiting = new Set<string>();
-  readonly #working = new Set<string>();
+  readonly #waiting: Readonly<Record<Lane, Set<string>>> = { urgent: new Set(), ordinary: new Set(), patient: new Set() };
+  readonly #working = new Map<string, Lane>();
   readonly #timers = new Map<string, { readonly at: number; readonly timer: NodeJS.Timeout }>();
   readonly #failures = new Map<string, number>();
   #isClosed = false;
@@ -29,13 +42,18 @@ export class WorkQueue {
 
   /** Keys that wait for a worker. */
   get depth(): number {
-    return this.#waiting.size;
+    return LANES.reduce((sum, lane) => sum + this.#waiting[lane].size, 0);
   }
 
-  add(key: string): void {
+  /** A key that waits already goes over to a lane that is served sooner, and never back. */
+  add(key: string, lane: Lane = 'ordinary'): void {
     if (this.#isClosed) return;
-    this.#waiting.add(key);
-    this.#dispatch();
+    const { urgent, ordinary } = this.#waiting;
+    if (lane === 'patient' && (urgent.has(key) || ordinary.has(key))) return;
+    if (lane === 'ordinary' && urgent.has(key)) return;
+    for (const other of LANES) if (other !== lane) this.#waiting[other].delete(key);
+    this.#waiting[lane].add(key);
+    this.dispatch();
   }
 
   /** Adds the key later; an earlier time that is set already stays. */
@@ -52,22 +70,43 @@ export class WorkQueue {
     this.#timers.set(key, { at, timer });
   }
 
+  /** Calls off what was to come later. */
+  cancel(key: string): void {
+    clearTimeout(this.#timers.get(key)?.timer);
+    this.#timers.delete(key);
+  }
+
   /** Takes no more keys; resolves when the workers have ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#waiting.clear();
+    for (const lane of LANES) this.#waiting[lane].clear();
     for (const { timer } of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     if (this.#working.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  #dispatch(): void {
-    for (const key of this.#waiting) {
-      if (this.#working.size >= this.#options.parallelism) return;
-      if (this.#working.has(key)) continue;
-      this.#waiting.delete(key);
-      this.#working.add(key);
-      void this.#run(key);
+  /** Whether one more of a lane may be worked on: a quarter of the workers is for what is urgent only, a quarter at most for the patient. */
+  #hasRoom(lane: Lane): boolean {
+    const { parallelism } = this.#options;
+    const quarter = Math.floor(parallelism / 4);
+    if (this.#working.size >= parallelism) return false;
+    if (lane === 'urgent') return true;
+    const lanes = [...this.#working.values()];
+    if (lanes.filter((each) => each !== 'urgent').length >= parallelism - quarter) return false;
+    if (lane === 'ordinary') return true;
+    return this.#options.isHeldBack?.() !== true && lanes.filter((each) => each === 'patient').length < Math.max(1, quarter);
+  }
+
+  /** Gives work to workers that are free. */
+  dispatch(): void {
+    for (const lane of LANES) {
+      for (const key of this.#waiting[lane]) {
+        if (!this.#hasRoom(lane)) break;
+        if (this.#working.has(key)) continue;
+        this.#waiting[lane].delete(key);
+        this.#working.set(key, lane);
+        void this.#run(key);
+      }
     }
   }
 
@@ -83,6 +122,6 @@ export class WorkQueue {
     }
     this.#working.delete(key);
     if (this.#isClosed && this.#working.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
-    this.#dispatch();
+    this.dispatch();
   }
 }

@@ -1,267 +1,321 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { CoreV1Event, KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
-import { API_VERSION, GROUP, KIND, VERSION } from '../api/experiment.ts';
+import type { V1Job } from '@kubernetes/client-node';
+import { API_VERSION, KIND } from '../api/experiment.ts';
 import type { Experiment, StageName } from '../api/experiment.ts';
-import { PLURAL } from '../api/crd.ts';
+import type { Finding } from '../api/findings.ts';
 import type { ExperimentStatus } from '../api/status.ts';
 import { decide } from '../plan/decide.ts';
 import type { Decision } from '../plan/decide.ts';
 import { planExperiment } from '../plan/plan.ts';
 import type { Plan, PlannedStage } from '../plan/plan.ts';
-import { buildClaim, buildJob, ownerReference } from './build-job.ts';
-import type { ClusterExperiment, StagePodSettings } from './build-job.ts';
-import { buildStatus } from './build-status.ts';
-import type { LiveProgress } from './build-status.ts';
-import { keepJob } from './caches.ts';
+import { isComplete } from '../plan/stage-state.ts';
+import type { StageState } from '../plan/stage-state.ts';
+import { buildRefusal, buildStatus } from './build-status.ts';
+import type { StagePodSettings } from './build-pod.ts';
+import type { LiveProgress } from './live-progress.ts';
+import { ENDED, isRefused } from './caches.ts';
 import type { CachedExperiment } from './caches.ts';
 import { isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
-import { jobName } from './names.ts';
-import { observedOf, viewStages } from './observe.ts';
-import type { StageRecord, StageViews } from './observe.ts';
+import { Deeds, expireJob, isFinished, JobStageRunner, releaseJob } from './job-stage-runner.ts';
+import type { StageCaches } from './job-stage-runner.ts';
+import { isWantedByOthers, observedOf } from './observe.ts';
+import type { StageViews } from './observe.ts';
+import type { Trouble } from './observe-pod.ts';
+import { borrowStatus } from './borrow-status.ts';
+import { Memo } from './memo.ts';
 import { referencedIdentities } from './references.ts';
+import { RefusedDeeds } from './refused-deeds.ts';
+import type { Deed } from './refused-deeds.ts';
+import { experimentsPath } from './resource-paths.ts';
+import { SilentStages } from './silent-stages.ts';
+import { StatusWriter } from './status-writer.ts';
+import { trainerImageOf } from './trainer-image.ts';
+import { UnscheduledPods } from './unscheduled-pods.ts';
+import { StageMemo } from './stage-memo.ts';
 
 /** What the reconciler reads; the informers' caches behind it. */
-export interface Caches {
+export interface Caches extends StageCaches {
   experiment(key: string): CachedExperiment | undefined;
-  job(namespace: string, name: string): V1Job | undefined;
-  podsOf(namespace: string, job: string): readonly V1Pod[];
-  /** What other experiments on the claim say of a stage key. */
-  completeElsewhere(namespace: string, claim: string, key: string): StageRecord | undefined;
+  /** Jobs that have this experiment as an owner. */
+  jobsOf(uid: string): readonly V1Job[];
+  /** From now on changes of these Jobs and their pods put the experiment into the queue. */
+  follow(key: string, jobs: readonly string[]): void;
 }
 
 export interface ReconcilerOptions {
-  readonly cluster: Pick<Cluster, 'create' | 'apply' | 'merge' | 'delete'>;
+  readonly cluster: Pick<Cluster, 'get' | 'list' | 'create' | 'apply' | 'merge' | 'delete'>;
   readonly caches: Caches;
   readonly settings: StagePodSettings;
-  /** Part of the stage keys: the image's digest, or its name. */
-  readonly trainerVersion: string;
+  /** What is wrong with an experiment that the API server took. */
+  readonly check: (experiment: Experiment) => readonly Finding[];
   readonly live: (experiment: string) => ReadonlyMap<StageName, LiveProgress>;
   /** In milliseconds since the epoch. */
   readonly now: () => number;
+  /** In milliseconds, never going back. */
+  readonly elapsed: () => number;
   /** Asks to be called again for this key. */
   readonly requeueAfter: (key: string, delayMs: number) => void;
-  readonly onHandOver?: (experiment: string, stage: StageName) => void;
+  /** The Job of a stage was made; `upstream` are the Jobs whose end this experiment waited for: none where they had ended long before. */
+  readonly onHandOver?: (experiment: string, stage: StageName, upstream: readonly string[]) => void;
+  /** A Job (namespace/name) was made that is to have a pod at once. */
+  readonly onJob?: (job: string) => void;
+  /** Trouble that does not keep the experiment from being looked at to the end, such as what the server refuses. */
+  readonly onError: (experiment: string, error: unknown) => void;
 }
 
-/** Path of a resource in one namespace, or in all. */
-const pathOf =
-  (api: string, plural: string) =>
-  (namespace?: string): string =>
-    `/${api}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}`;
-export const experimentsPath = pathOf(`apis/${GROUP}/${VERSION}`, PLURAL);
-export const jobsPath = pathOf('apis/batch/v1', 'jobs');
-export const podsPath = pathOf('api/v1', 'pods');
-const claimsPath = pathOf('api/v1', 'persistentvolumeclaims');
-const eventsPath = pathOf('api/v1', 'events');
+type Present = CachedExperiment & { readonly spec: Experiment['spec'] };
 
 interface Situation {
   readonly key: string;
-  readonly experiment: ClusterExperiment;
-  readonly claim: string;
+  readonly experiment: Present;
+  readonly trainerImage: string;
   readonly plan: Plan;
+  readonly runner: JobStageRunner;
   readonly views: StageViews;
+  /** The same without troubles that may pass in a moment. */
+  readonly lasting: StageViews;
   readonly decision: Decision;
-}
-
-/** Progress, pods and times are written at most this often; where an experiment stands, at once. */
-const NUMBERS_EVERY_MS = 5000;
-
-/** The part of a status that is worth a request of its own. */
-function milestones(status: ExperimentStatus | undefined): unknown {
-  const conditions = status?.conditions?.map(({ type, status: value, reason }) => [type, value, reason]);
-  const stages = status?.stages?.map(({ name, state, reason, key }) => [name, state, reason, key]);
-  return { phase: status?.phase, stage: status?.stage, generation: status?.observedGeneration, conditions, stages };
+  readonly status: ExperimentStatus | undefined;
 }
 
 /** Brings one experiment nearer to what it asks for. Called for one key at a time; what it makes has deterministic names, so that calling it twice is harmless. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
-  /** The last status written, until the cache shows it: deciding on an older one would write it twice. */
-  readonly #written = new Map<string, { readonly status: ExperimentStatus; readonly version: bigint }>();
-  readonly #claims = new Set<string>();
-  /** Jobs that were made and are not in the cache yet. */
-  readonly #created = new Map<string, V1Job>();
-  /** When a status was last written, for those that may wait. */
-  readonly #reportedAt = new Map<string, number>();
+  readonly #writer: StatusWriter;
+  readonly #deeds: Deeds;
+  readonly #refused: RefusedDeeds;
+  readonly #silent: SilentStages;
+  readonly #unscheduled: UnscheduledPods;
+  /** For which words of the scheduler it was seen that the experiment's claim is there. */
+  readonly #claimSeen = new Map<string, string>();
+  /** By generation and image; working a plan out takes longer than most of a look. */
+  readonly #plans = new Memo<{ readonly plan: Plan; readonly memo: StageMemo }>();
+  /** Findings by generation: looking at every field takes longer than all else. */
+  readonly #findings = new Memo<readonly Finding[]>();
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#writer = new StatusWriter(options);
+    this.#deeds = new Deeds(options.elapsed);
+    this.#refused = new RefusedDeeds(options);
+    this.#silent = new SilentStages(options);
+    this.#unscheduled = new UnscheduledPods(options);
   }
 
+  /** @throws ApiError where the cluster refused or could not be reached; calling again later is right */
   async reconcile(key: string): Promise<void> {
     const cached = this.#options.caches.experiment(key);
-    if (cached === undefined || cached.isDeleting) {
-      this.#written.delete(key);
-      this.#reportedAt.delete(key);
-      return;
-    }
-    const { spec } = cached;
-    if (spec === undefined) return;
-    const before = this.#look(key, { ...cached, spec });
-    const hasActed = await this.#act(before);
+    if (cached === undefined) return this.#forget(key);
+    if (cached.isDeleting) return this.#options.caches.follow(key, []);
+    if (cached.spec === undefined) return this.#settle(key, cached);
+    const experiment: Present = { ...cached, spec: cached.spec };
+    const status = this.#writer.latest(key, cached.status);
+    const findings = this.#check(key, experiment);
+    if (findings.length > 0) return this.#refuse(key, experiment, findings, status);
+    const before = this.#look(key, experiment, status);
+    const { hasActed, refusals, error } = await this.#act(before);
     // What was started is told as started, in one write, without waiting for the caches to show it.
-    const situation = hasActed ? this.#look(key, { ...cached, spec }) : before;
-    await this.#report(situation, this.#written.get(key)?.status ?? cached.status);
+    const situation = hasActed ? this.#look(key, experiment, status) : before;
+    await this.#report(situation, refusals);
+    if (error !== undefined) throw error;
     const { wakeAt } = situation.decision;
     if (wakeAt !== undefined) this.#options.requeueAfter(key, Math.max(0, wakeAt - this.#options.now()));
   }
 
-  /** The cache shows this version of the experiment: a status written before it need not be remembered. */
+  /** The cache shows this version of the experiment. */
   seen(key: string, resourceVersion: string): void {
-    const written = this.#written.get(key);
-    if (written !== undefined && BigInt(resourceVersion) >= written.version) this.#written.delete(key);
+    this.#writer.seen(key, resourceVersion);
   }
 
-  #look(key: string, cached: CachedExperiment & { spec: Experiment['spec'] }): Situation {
-    const { caches, trainerVersion, now } = this.#options;
-    const { name, namespace, claim, spec } = cached;
-    const experiment = { apiVersion: API_VERSION, kind: KIND, metadata: { name }, spec } as const;
-    const plan = planExperiment(experiment, { trainerVersion, identities: referencedIdentities(spec) });
-    const status = this.#written.get(key)?.status ?? cached.status;
-    const views = viewStages(plan, {
-      jobOf: (stage) => this.#jobOf(namespace, jobName(stage.name, stage.key, claim)),
-      podsOf: (job) => caches.podsOf(namespace, job.metadata?.name ?? ''),
-      recordOf: (stage) => ownRecord(status, cached.generation, stage) ?? caches.completeElsewhere(namespace, claim, stage.key),
+  /** The cache shows that this Job is gone. */
+  jobGone(key: string, job: V1Job): void {
+    if (!isFinished(job)) this.#deeds.abandoned.set(key, true);
+  }
+
+  /** Forgets what is of no use any more; to be called from time to time. */
+  tidy(): void {
+    this.#deeds.tidy();
+  }
+
+  #forget(key: string): void {
+    this.#options.caches.follow(key, []);
+    this.#writer.forget(key);
+    this.#deeds.claims.delete(key);
+    this.#findings.delete(key);
+    this.#plans.delete(key);
+    this.#forgetTroubles(key);
+  }
+
+  #forgetTroubles(key: string): void {
+    this.#refused.forget(key);
+    this.#silent.forget(key);
+    this.#unscheduled.forget(key);
+    this.#claimSeen.delete(key);
+  }
+
+  /** The end is told. What is left is to let Jobs go, also those whose turn an operator before this one has missed. */
+  async #settle(key: string, experiment: CachedExperiment): Promise<void> {
+    this.#forget(key);
+    for (const job of this.#options.caches.jobsOf(experiment.uid)) await expireJob(this.#options.cluster, experiment, job);
+  }
+
+  #check(key: string, experiment: Present): readonly Finding[] {
+    return this.#findings.get(key, versionOf(experiment), () => this.#options.check(manifestOf(experiment)));
+  }
+
+  #look(key: string, experiment: Present, status: ExperimentStatus | undefined): Situation {
+    const { cluster, caches, settings, now, onHandOver, onJob } = this.#options;
+    const { claim, spec } = experiment;
+    const trainerImage = trainerImageOf(spec, status, settings);
+    const { plan, memo } = this.#plan(key, experiment, trainerImage);
+    const runner: JobStageRunner = new JobStageRunner({
+      cluster,
+      caches,
+      deeds: this.#deeds,
+      experiment,
+      claim,
+      image: trainerImage,
+      settings,
+      // A refusal was no end of its own: what had failed before it is tried again.
+      status: isRefused(status) ? { ...status, observedGeneration: undefined } : status,
+      memo,
+      onStarted: (stage) => {
+        onHandOver?.(key, stage.name, awaitedJobs(plan, stage, runner, status));
+        // Who waits in a queue has no pod until somebody else says so.
+        if (spec.queueName === undefined) onJob?.(`${experiment.namespace}/${runner.nameOf(stage)}`);
+      },
     });
-    return { key, experiment: cached, claim, plan, views, decision: decide(plan, observedOf(views), now()) };
+    const views = runner.view(plan);
+    const decision = decide(plan, observedOf(views), now());
+    const isOver = ENDED.has(decision.outcome);
+    const jobs = isOver ? [] : plan.stages.map((stage) => `${experiment.namespace}/${runner.nameOf(stage)}`);
+    caches.follow(key, jobs);
+    const lasting = this.#unscheduled.withhold(key, views, status);
+    return { key, experiment, trainerImage, plan, runner, views, lasting, decision, status };
   }
 
-  /** A Job in the cache, or one just made that the cache does not show yet. */
-  #jobOf(namespace: string, name: string): V1Job | undefined {
-    const id = `${namespace}/${name}`;
-    const job = this.#options.caches.job(namespace, name);
-    if (job !== undefined) this.#created.delete(id);
-    return job ?? this.#created.get(id);
+  #plan(key: string, experiment: Present, trainerImage: string) {
+    return this.#plans.get(key, `${versionOf(experiment)}/${trainerImage}`, () => ({
+      plan: planExperiment(manifestOf(experiment), { trainerVersion: trainerImage, identities: referencedIdentities(experiment.spec) }),
+      memo: new StageMemo(),
+    }));
   }
 
-  /** @returns whether there was anything to do */
-  async #act(situation: Situation): Promise<boolean> {
-    const { decision, plan } = situation;
-    if (decision.start.length + decision.stop.length === 0) return false;
-    const named = (names: readonly StageName[]) => plan.stages.filter(({ name }) => names.includes(name));
-    if (decision.start.length > 0) await this.#ensureClaim(situation);
-    await Promise.all([
-      ...named(decision.start).map((stage) => this.#start(situation, stage)),
-      ...named(decision.stop).map((stage) => this.#suspend(situation, stage)),
-    ]);
-    return true;
+  /** Starts, stops, shares and gives up Jobs. */
+  async #act(situation: Situation) {
+    const { key, experiment } = situation;
+    const outcome = await this.#refused.carryOut(key, versionOf(experiment), this.#deedsOf(situation));
+    // Trouble of the cluster is the queue's; what was refused is told all the same.
+    if (outcome.error !== undefined && outcome.refusals.size === 0) throw outcome.error;
+    return outcome;
   }
 
-  /** The operator's own claim, once; one that the experiment names is somebody else's to make. */
-  async #ensureClaim({ experiment, claim }: Situation): Promise<void> {
-    const id = `${experiment.namespace}/${claim}`;
-    if (experiment.spec.storage.claimName !== undefined || this.#claims.has(id)) return;
-    await ignore(409, this.#options.cluster.create(claimsPath(experiment.namespace), buildClaim(experiment, claim)));
-    this.#claims.add(id);
-  }
-
-  async #start(situation: Situation, stage: PlannedStage): Promise<void> {
-    const { experiment, claim, plan } = situation;
-    const { cluster, caches, settings } = this.#options;
-    const name = jobName(stage.name, stage.key, claim);
-    const existing = this.#jobOf(experiment.namespace, name);
-    if (existing?.spec?.suspend === true) {
-      await cluster.merge(`${jobsPath(experiment.namespace)}/${name}`, { spec: { suspend: false } });
-      return;
+  #deedsOf({ key, decision, plan, runner, views, lasting, experiment }: Situation): Deed[] {
+    const { caches, cluster } = this.#options;
+    const names = new Set(plan.stages.map((stage) => runner.nameOf(stage)));
+    const deeds: Deed[] = [];
+    for (const stage of plan.stages) {
+      const { name } = stage;
+      const view = views.get(name);
+      if (decision.start.includes(name)) deeds.push({ id: `start ${name}`, stage: name, run: () => runner.start(plan, stage) });
+      else if (decision.stop.includes(name)) deeds.push({ id: `stop ${name}`, stage: name, run: () => runner.stop(plan, stage) });
+      else if (view?.isForeign) deeds.push({ id: `share ${name}`, run: () => runner.share(stage) });
+      else if (view?.state.kind === 'Running' && runner.isOutdated(stage))
+        deeds.push({ id: `update ${name}`, run: () => runner.update(stage) });
     }
-    try {
-      const job = await cluster.create(jobsPath(experiment.namespace), buildJob(experiment, plan, stage, { claim, settings }));
-      if (caches.job(experiment.namespace, name) === undefined) this.#created.set(`${experiment.namespace}/${name}`, keepJob(job));
-      this.#options.onHandOver?.(situation.key, stage.name);
-    } catch (error) {
-      // Another experiment's, or our own that the cache does not show yet: it gets this experiment as an owner beside the others.
-      if (!isStatus(error, 409)) throw error;
-      await this.#share(situation, name);
+    const isOwnClaim = experiment.spec.storage.claimName === undefined && runner.storage !== undefined;
+    const words = wordsOfScheduler(lasting);
+    if (isOwnClaim && !runner.hasClaim) deeds.push({ id: 'claim', stage: currentStage(plan, views), run: () => runner.ensureClaim() });
+    else if (isOwnClaim && words !== undefined && words !== this.#claimSeen.get(key))
+      deeds.push({
+        id: 'missing claim',
+        stage: currentStage(plan, views),
+        run: () => runner.restoreClaim().then(() => void this.#claimSeen.set(key, words)),
+      });
+    for (const job of caches.jobsOf(experiment.uid)) {
+      const isWanted = names.has(job.metadata?.name ?? '') && !(experiment.spec.suspend && isWantedByOthers(job, experiment.uid));
+      if (!isWanted && !isFinished(job))
+        deeds.push({ id: `release ${job.metadata?.name}`, run: () => releaseJob(cluster, experiment, job) });
     }
+    return deeds;
   }
 
-  async #share({ experiment }: Situation, name: string): Promise<void> {
-    const job = this.#options.caches.job(experiment.namespace, name);
-    const owners = job?.metadata?.ownerReferences ?? [];
-    if (job === undefined || owners.some(({ uid }) => uid === experiment.uid)) return;
-    await this.#options.cluster.merge(`${jobsPath(experiment.namespace)}/${name}`, {
-      metadata: { resourceVersion: job.metadata?.resourceVersion, ownerReferences: [...owners, ownerReference(experiment)] },
-    });
+  async #report(situation: Situation, refusals: ReadonlyMap<StageName, Trouble>): Promise<void> {
+    const { key, experiment, trainerImage, plan, runner, lasting, decision, status } = situation;
+    const { storage } = runner;
+    const lent = await this.#borrow(situation);
+    const views = this.#silent.explain(key, experiment.namespace, lasting);
+    const input = { experiment, storage, trainerImage, plan, views, decision, refusals, live: this.#options.live(key) };
+    await this.#write(key, experiment, buildStatus({ ...input, previous: lent, now: this.#time() }), status);
+    for (const stage of plan.stages) if (hasEnded(views.get(stage.name)?.state)) await runner.expire(stage);
   }
 
-  async #suspend({ experiment, claim }: Situation, stage: PlannedStage): Promise<void> {
-    const { cluster, caches } = this.#options;
-    const name = jobName(stage.name, stage.key, claim);
-    if (caches.job(experiment.namespace, name)?.spec?.suspend === true) return;
-    await ignore(404, cluster.merge(`${jobsPath(experiment.namespace)}/${name}`, { spec: { suspend: true } }));
+  /** Nothing of an experiment that cannot be run goes on running. */
+  async #refuse(key: string, experiment: Present, findings: readonly Finding[], status: ExperimentStatus | undefined): Promise<void> {
+    const { caches, cluster } = this.#options;
+    caches.follow(key, []);
+    this.#forgetTroubles(key);
+    for (const job of caches.jobsOf(experiment.uid)) if (!isFinished(job)) await releaseJob(cluster, experiment, job);
+    await this.#write(key, experiment, buildRefusal(experiment.generation, findings, status, this.#time()), status);
   }
 
-  /** One status write where something changed, then one event where the summary did. */
-  async #report({ key, experiment, plan, views, decision }: Situation, previous: ExperimentStatus | undefined): Promise<void> {
-    const { cluster, live, now } = this.#options;
-    const time = new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z');
-    const status = buildStatus({ generation: experiment.generation, plan, views, decision, live: live(key), previous, now: time });
-    if (isDeepStrictEqual(status, previous)) return;
-    const wait = isDeepStrictEqual(milestones(status), milestones(previous)) ? this.#reportDelay(key) : 0;
-    if (wait > 0) {
-      this.#options.requeueAfter(key, wait);
-      return;
+  #write(key: string, experiment: Present, status: ExperimentStatus, previous: ExperimentStatus | undefined): Promise<void> {
+    const shown = () => this.#options.caches.experiment(key)?.resourceVersion;
+    return this.#writer.write(key, experiment, status, previous, shown);
+  }
+
+  /** What other experiments tell of the stages that they have completed for this one; asked for once. */
+  async #borrow({ views, plan, status, experiment }: Situation): Promise<ExperimentStatus | undefined> {
+    const { caches, cluster } = this.#options;
+    let lent = status;
+    for (const stage of plan.stages) {
+      const isKnown = status?.stages?.some(({ name, key, state }) => name === stage.name && key === stage.key && state === 'Cached');
+      const view = views.get(stage.name);
+      if (view?.state.kind !== 'Cached' || isKnown) continue;
+      const from = caches.completeElsewhere(experiment.namespace, experiment.claim, stage.key);
+      if (from === undefined) continue;
+      const name = from.slice(from.indexOf('/') + 1);
+      const lender = await cluster
+        .get<{ status?: ExperimentStatus }>(`${experimentsPath(experiment.namespace)}/${name}`)
+        .catch((error: unknown) => {
+          // Deleted meanwhile: its artifacts stay, its words do not.
+          if (isStatus(error, 404)) return {};
+          throw error;
+        });
+      lent = borrowStatus(lent, 'status' in lender ? lender.status : undefined, stage);
     }
-    const { name, namespace, uid } = experiment;
-    const metadata = { name, namespace, uid };
-    try {
-      const path = `${experimentsPath(namespace)}/${name}/status`;
-      const answer = await cluster.apply<KubernetesObject>(path, { apiVersion: API_VERSION, kind: KIND, metadata, status });
-      this.#reportedAt.set(key, now());
-      this.#written.set(key, { status, version: BigInt(answer.metadata?.resourceVersion ?? 0) });
-      // The watch may have been faster than the answer.
-      this.seen(key, this.#options.caches.experiment(key)?.resourceVersion ?? '0');
-    } catch (error) {
-      // Deleted meanwhile: there is nobody to tell.
-      if (isStatus(error, 404)) return;
-      throw error;
-    }
-    const [before, after] = [previous, status].map((one) => one?.conditions?.find(({ type }) => type === 'Succeeded'));
-    if (after !== undefined && (before?.reason !== after.reason || before.status !== after.status)) {
-      await this.#event(experiment, after.reason, after.message, after.status === 'False');
-    }
+    return lent;
   }
 
-  /** For how long numbers that change all the time have to wait, in milliseconds. */
-  #reportDelay(key: string): number {
-    const last = this.#reportedAt.get(key);
-    return last === undefined ? 0 : Math.max(0, last + NUMBERS_EVERY_MS - this.#options.now());
-  }
-
-  async #event({ name, namespace, uid }: ClusterExperiment, reason: string, message: string, isWarning: boolean): Promise<void> {
-    const time = new Date(this.#options.now()).toISOString();
-    const event = {
-      apiVersion: 'v1',
-      kind: 'Event',
-      metadata: { generateName: `${name}.`, namespace },
-      involvedObject: { apiVersion: API_VERSION, kind: KIND, name, namespace, uid },
-      reason,
-      message,
-      type: isWarning ? 'Warning' : 'Normal',
-      source: { component: 'cdsp-operator' },
-      firstTimestamp: time,
-      lastTimestamp: time,
-      count: 1,
-    };
-    // Events inform; an experiment whose event is refused (a namespace that is being deleted) goes on all the same.
-    await this.#options.cluster.create(eventsPath(namespace), event as unknown as CoreV1Event).catch(() => {});
+  #time(): string {
+    return new Date(this.#options.now()).toISOString().replace(/\.\d+Z$/, 'Z');
   }
 }
 
-async function ignore(status: number, request: Promise<unknown>): Promise<void> {
-  await request.catch((error: unknown) => {
-    if (!isStatus(error, status)) throw error;
-  });
+/** As its author might have written it. */
+const manifestOf = ({ name, spec }: Present): Experiment => ({ apiVersion: API_VERSION, kind: KIND, metadata: { name }, spec });
+
+/** Stands for the spec as it is now. */
+const versionOf = ({ uid, generation }: Present): string => `${uid}/${generation}`;
+
+/** The stage that is told of what concerns all. */
+const currentStage = ({ stages }: Plan, views: StageViews): StageName | undefined =>
+  (stages.find(({ name }) => !hasCompleted(views.get(name)?.state)) ?? stages.at(-1))?.name;
+
+/** What the scheduler says of pods that have no place: one that misses its claim is among them. */
+function wordsOfScheduler(views: StageViews): string | undefined {
+  const words = [...views.values()].flatMap(({ pod, trouble }) =>
+    pod === undefined || trouble?.condition !== 'Scheduled' ? [] : [pod, trouble.message],
+  );
+  return words.length === 0 ? undefined : words.join(' ');
 }
 
-/** What this experiment's own status says of a stage of the same key. A failure counts until the experiment is edited. */
-function ownRecord(status: ExperimentStatus | undefined, generation: number, stage: PlannedStage): StageRecord | undefined {
-  const entry = status?.stages?.find(({ name, key }) => name === stage.name && key === stage.key);
-  if (entry === undefined) return undefined;
-  if (entry.state === 'Complete' || entry.state === 'Cached') return { state: entry.state, isOwn: true };
-  if (entry.failure !== undefined && status?.observedGeneration === generation) {
-    return { state: 'Failed', isOwn: true, failure: { ...entry.failure, at: 0 } };
-  }
-  return undefined;
+/** A stage after an edit, or of a second experiment, may find what it needs complete since hours: that is no hand-over. */
+function awaitedJobs(plan: Plan, { dependsOn }: PlannedStage, runner: JobStageRunner, status: ExperimentStatus | undefined): string[] {
+  const hasRun = (stage: PlannedStage) =>
+    status?.stages?.some(({ name, key, state }) => name === stage.name && key === stage.key && state === 'Running');
+  return plan.stages.filter((stage) => dependsOn.includes(stage.name) && hasRun(stage)).map((stage) => runner.nameOf(stage));
 }
+
+const hasCompleted = (state: StageState | undefined): boolean => state !== undefined && isComplete(state);
+const hasEnded = (state: StageState | undefined): boolean => hasCompleted(state) || state?.kind === 'Failed';

@@ -1,6 +1,7 @@
 import { GENERATOR_VERSION } from '../../trainer-image/data/generator/drawings.ts';
 import type { Experiment } from '../api/experiment.ts';
 import type { Json } from '../plan/canonical-json.ts';
+import { weightsFile } from '../plan/stage-inputs.ts';
 import type { Identities } from '../plan/stage-inputs.ts';
 
 /**
@@ -8,22 +9,27 @@ import type { Identities } from '../plan/stage-inputs.ts';
  * one, else by where they lie, so that data replaced in place need a new digest (or path) to be seen.
  */
 export function referencedIdentities({ dataset, model, pseudoLabels }: Experiment['spec']): Identities {
+  const { external } = pseudoLabels;
   return {
     dataset: datasetReference(dataset),
     weights: weightsReference(model),
-    ...(pseudoLabels.external === undefined ? {} : { externalLabels: `path:${pseudoLabels.external.path}` }),
+    ...(external === undefined ? {} : { externalLabels: place(external) }),
   };
 }
+
+/** A path with the volume that it lies on; without one it is the artifacts' own claim, on which keys are compared anyway. */
+const place = ({ path, claimName, image }: { path: string; claimName?: string; image?: string }): string =>
+  `${image === undefined ? '' : `image:${image}:`}${claimName === undefined ? '' : `claim:${claimName}:`}path:${path}`;
 
 function datasetReference({ folder, generator, classes, digest }: Experiment['spec']['dataset']): Json {
   if (folder === undefined) return { generator, version: GENERATOR_VERSION, digest };
   const { images, scribbles, masks, trainSplit, valSplit } = folder;
   const part = { images, scribbles, masks, trainSplit, valSplit, classes };
-  return digest === undefined ? { path: folder.path, ...part } : { digest, ...part };
+  return digest === undefined ? { place: place(folder), ...part } : { digest, ...part };
 }
 
-function weightsReference({ weights, backbone }: Experiment['spec']['model']): string {
-  if (weights === 'None') return 'none';
-  if (weights !== undefined && weights !== 'ImageNet') return `path:${weights}`;
-  return backbone === 'efficientnet-lite0' ? 'imagenet' : 'none';
+function weightsReference(model: Experiment['spec']['model']): string {
+  const path = weightsFile(model);
+  if (path !== undefined) return place({ path, ...model.weightsFrom });
+  return model.weights !== 'None' && model.backbone === 'efficientnet-lite0' ? 'imagenet' : 'none';
 }

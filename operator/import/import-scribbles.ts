@@ -139,7 +139,7 @@ export async function importScribbles(options: ImportOptions): Promise<ImportSum
         throw new BadInputError(`is ${map.width}×${map.height} pixels, its image ${size.width}×${size.height}`, { file });
       }
       summary.add(ids[index], map);
-      await writeIndexPng(join(folder, `${ids[index]}.png`), map);
+      writeIndexPng(join(folder, `${ids[index]}.png`), map);
       options.onProgress?.(index + 1, paths.length);
     }
   });

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { readingError } from '../../trainer-image/data/file-errors.ts';
 import { readJson, writeJson } from '../../trainer-image/json-file.ts';
-import { sha256OfFile } from './stage-folders.ts';
+import { sha256OfFile } from '../../trainer-image/stage-folder.ts';
 
 /** Path → [state of the file, SHA-256 of its content]. */
 const Entries = z.record(z.string(), z.tuple([z.string(), z.string()]));

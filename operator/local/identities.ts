@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDataset } from '../../trainer-image/data/dataset.ts';
+import { datasetContent, digestOfJson, generatedContent, mapInParallel } from '../../trainer-image/data/dataset-digest.ts';
 import { readingError } from '../../trainer-image/data/file-errors.ts';
-import { GENERATOR_VERSION } from '../../trainer-image/data/generator/drawings.ts';
-import type { Dataset, Sample } from '../../trainer-image/data/types.ts';
+import type { Dataset } from '../../trainer-image/data/types.ts';
 import { BadInputError, BadInputs } from '../../trainer-image/errors.ts';
 import type { DatasetSettings, Experiment, ModelSettings } from '../api/experiment.ts';
-import { canonicalJson } from '../plan/canonical-json.ts';
 import type { Json } from '../plan/canonical-json.ts';
 import type { Identities } from '../plan/stage-inputs.ts';
 import type { DigestCache } from './digest-cache.ts';
@@ -15,44 +13,18 @@ import type { DigestCache } from './digest-cache.ts';
 /** The file of EfficientNet-Lite0's ImageNet weights, or undefined where it is not installed. */
 export type FindBuiltInWeights = () => string | undefined;
 
-const PARALLEL = 8;
-
-/** Runs `work` on every item, a few at a time, and keeps their order. */
-async function mapInParallel<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
-  const results = new Array<Result>(items.length);
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index]);
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
-  return results;
-}
-
-const sha256 = (value: Json): string => `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`;
-
-async function samplesDigest(samples: readonly Sample[], cache: DigestCache): Promise<string> {
-  const digestOf = (file: string | undefined) => (file === undefined ? null : cache.digest(file));
-  const entries = await mapInParallel(samples, async ({ id, image, scribble, mask }) => [
-    id,
-    await digestOf(image),
-    await digestOf(scribble),
-    await digestOf(mask),
-  ]);
-  return sha256(entries);
-}
-
 /**
  * The data set as part of the stage keys. A folder stands for its content, wherever it lies; where the experiment gives a digest, that
  * counts and no file is read, together with the names that say which part of the data is used.
  */
 async function datasetIdentity(settings: DatasetSettings, dataset: Dataset | undefined, cache: DigestCache): Promise<Json> {
-  const { folder, generator, classes, digest } = settings;
-  if (dataset === undefined || folder === undefined) return { generator, version: GENERATOR_VERSION, digest };
+  const { folder, classes, digest } = settings;
+  if (dataset === undefined || folder === undefined) return { ...generatedContent(settings), digest };
   if (digest !== undefined) {
     const { images, scribbles, masks, trainSplit, valSplit } = folder;
     return { digest, images, scribbles, masks, trainSplit, valSplit, classes };
   }
-  return { classes: [...dataset.classes], train: await samplesDigest(dataset.train, cache), val: await samplesDigest(dataset.val, cache) };
+  return datasetContent(dataset, (file) => cache.digest(file));
 }
 
 async function weightsIdentity(model: ModelSettings, cache: DigestCache, findBuiltIn: FindBuiltInWeights): Promise<string> {
@@ -78,7 +50,7 @@ async function labelsIdentity(folder: string, ids: readonly string[] | undefined
   const all = names.filter((name) => name.toLowerCase().endsWith('.png')).sort();
   const there = new Set(all);
   const wanted = ids === undefined ? all : ids.map((id) => `${id}.png`).filter((name) => there.has(name));
-  return sha256(await mapInParallel(wanted, async (name) => [name, await cache.digest(join(folder, name))]));
+  return digestOfJson(await mapInParallel(wanted, async (name) => [name, await cache.digest(join(folder, name))]));
 }
 
 /**

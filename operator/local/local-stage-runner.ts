@@ -1,3 +1,4 @@
+import { inspectFolder, type FolderContent } from '../../trainer-image/stage-folder.ts';
 import { EXIT } from '../api/stage-contract.ts';
 import type { StageEvent, StageMetrics } from '../api/stage-contract.ts';
 import type { StageName } from '../api/experiment.ts';
@@ -10,8 +11,7 @@ import type { Attempts, StageState } from '../plan/stage-state.ts';
 import type { StorageLock } from './lock.ts';
 import type { LocatedExperiment } from './paths.ts';
 import type { RunEvent, StageOutcome } from './run-events.ts';
-import { inspectFolder, prepareFolder, stageFolder } from './stage-folders.ts';
-import type { FolderContent } from './stage-folders.ts';
+import { prepareFolder, stageFolder } from './stage-folders.ts';
 import { startStageProcess } from './stage-process.ts';
 import type { ProcessEnd, StageProcess } from './stage-process.ts';
 

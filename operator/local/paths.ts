@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Experiment, ExperimentSpec } from '../api/experiment.ts';
+import { weightsFile } from '../plan/stage-inputs.ts';
 
 /** Where artifacts go when the experiment does not say. */
 const DEFAULT_STORAGE = 'runs';
@@ -16,15 +17,17 @@ export function resolvePaths(experiment: Experiment, baseFolder: string): Locate
   const { spec } = experiment;
   const { folder } = spec.dataset;
   const { external } = spec.pseudoLabels;
-  const { weights } = spec.model;
-  const isFile = weights !== undefined && weights !== 'ImageNet' && weights !== 'None';
+  const weights = weightsFile(spec.model);
   return {
     ...experiment,
     spec: {
       ...spec,
       dataset: { ...spec.dataset, ...(folder === undefined ? {} : { folder: { ...folder, path: absolute(folder.path) } }) },
-      pseudoLabels: { ...spec.pseudoLabels, ...(external === undefined ? {} : { external: { path: absolute(external.path) } }) },
-      model: { ...spec.model, ...(isFile ? { weights: absolute(weights) } : {}) },
+      pseudoLabels: {
+        ...spec.pseudoLabels,
+        ...(external === undefined ? {} : { external: { ...external, path: absolute(external.path) } }),
+      },
+      model: { ...spec.model, ...(weights === undefined ? {} : { weights: absolute(weights) }) },
       storage: { ...spec.storage, path: absolute(spec.storage.path ?? DEFAULT_STORAGE) },
     },
   };

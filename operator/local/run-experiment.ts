@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findImagenetWeights } from '../../trainer-image/model/weights/imagenet-weights.ts';
+import { inspectFolder } from '../../trainer-image/stage-folder.ts';
 import { TRAINER_VERSION } from '../../trainer-image/version.ts';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import { EXIT } from '../api/stage-contract.ts';
@@ -24,7 +25,7 @@ import { lockStorage } from './lock.ts';
 import { resolvePaths } from './paths.ts';
 import type { LocatedExperiment } from './paths.ts';
 import type { RunEvent } from './run-events.ts';
-import { hasCheckpoint, inspectFolder, stageFolder } from './stage-folders.ts';
+import { hasCheckpoint, stageFolder } from './stage-folders.ts';
 
 const TRAINER = fileURLToPath(new URL('../../trainer-image/main.ts', import.meta.url));
 

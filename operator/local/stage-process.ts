@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { STAGE_ENVIRONMENT, StageEvent, WATCH_STDIN_ENVIRONMENT } from '../api/stage-contract.ts';
-import type { StageInput } from '../api/stage-contract.ts';
+import type { SentStageInput } from '../api/stage-contract.ts';
 
 /** How a stage's process ended. */
 export interface ProcessEnd {
@@ -61,7 +61,10 @@ function killGroup(pid: number | undefined): void {
  * to stop, once. Its standard input stays open as long as this process lives: a stage sees its end and stops, even
  * after SIGKILL.
  */
-export function startStageProcess(input: StageInput, { trainer, environment = process.env, onEvent }: StageProcessOptions): StageProcess {
+export function startStageProcess(
+  input: SentStageInput,
+  { trainer, environment = process.env, onEvent }: StageProcessOptions,
+): StageProcess {
   const child = spawn(process.execPath, [...STAGE_MEMORY.flags, trainer], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,

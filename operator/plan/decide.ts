@@ -23,6 +23,7 @@ export type StageReason =
   | 'Suspended'
   | 'BadInput'
   | 'Unavailable'
+  | 'UpstreamMissing'
   | 'RetriesExhausted'
   | 'InterruptedTooOften'
   | 'UpstreamFailed';
@@ -97,6 +98,7 @@ function judge(state: StageState, { retries, suspend }: Plan, now: number): Verd
       return { reason: 'Resuming', message: 'unfinished; goes on where it stopped' };
     case 'Failed': {
       if (state.exitCode === EXIT.badInput) return { reason: 'BadInput', message: state.message };
+      if (state.exitCode === EXIT.upstreamMissing) return { reason: 'UpstreamMissing', message: state.message };
       if (state.exitCode === EXIT.unavailable) return { reason: 'Unavailable', message: state.message };
       if (state.failures > retries) return { reason: 'RetriesExhausted', message: `failed ${state.failures} times: ${state.message}` };
       if (suspend) return { reason: 'Suspended', message: 'the experiment is suspended' };
@@ -112,7 +114,13 @@ function judge(state: StageState, { retries, suspend }: Plan, now: number): Verd
 const SUCCESSES: ReadonlySet<StageReason> = new Set(['Cached', 'Complete', 'NotNeeded']);
 const STARTS: ReadonlySet<StageReason> = new Set(['Starting', 'Resuming', 'Retrying']);
 /** What a stage has itself to answer for. */
-const OWN_FAILURES: ReadonlySet<StageReason> = new Set(['BadInput', 'Unavailable', 'RetriesExhausted', 'InterruptedTooOften']);
+const OWN_FAILURES: ReadonlySet<StageReason> = new Set([
+  'BadInput',
+  'Unavailable',
+  'UpstreamMissing',
+  'RetriesExhausted',
+  'InterruptedTooOften',
+]);
 const ENDS_IN_FAILURE: ReadonlySet<StageReason> = new Set([...OWN_FAILURES, 'UpstreamFailed']);
 
 /** The stage that made the experiment fail, and why; undefined where none did. */

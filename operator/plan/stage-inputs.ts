@@ -25,6 +25,11 @@ export function effectiveOutputStride({ backbone, outputStride }: ModelSettings)
   return backbone === 'efficientnet-lite0' ? 16 : 8;
 }
 
+/** The file of weights that an experiment names; undefined for what is built in, and for none. */
+export function weightsFile({ weights }: Pick<ModelSettings, 'weights'>): string | undefined {
+  return weights === 'ImageNet' || weights === 'None' ? undefined : weights;
+}
+
 /** Channels of the head where the experiment leaves them out; DeepLabV2's head has none to choose. */
 export function effectiveHeadChannels({ segmentor, headChannels }: ModelSettings): number | undefined {
   return segmentor === 'deeplabv3plus' ? (headChannels ?? PUBLISHED_HEAD_CHANNELS) : undefined;

@@ -8,23 +8,45 @@ export interface Pages {
   readonly metrics: () => Promise<string>;
 }
 
-/** Serves /healthz, /readyz and /metrics. */
-export async function serve(port: number, { isReady, metrics }: Pages): Promise<Server> {
+/**
+ * Serves /healthz, /readyz and /metrics.
+ * @param host all addresses by default
+ * @throws Error where the port cannot be listened on
+ */
+export async function serve(port: number, { isReady, metrics }: Pages, host?: string): Promise<Server> {
   const app = express();
   app.disable('x-powered-by');
+  // A digest of megabytes that nobody asks for.
+  app.disable('etag');
   app.get('/healthz', (_request, response) => {
-    response.send('ok');
+    response.type('text/plain').send('ok');
   });
   app.get('/readyz', (_request, response) => {
-    response.status(isReady() ? 200 : 503).send(isReady() ? 'ok' : 'the caches are being filled');
+    const ready = isReady();
+    response
+      .status(ready ? 200 : 503)
+      .type('text/plain')
+      .send(ready ? 'ok' : 'the caches are being filled');
   });
-  app.get('/metrics', (_request, response, next) => {
-    metrics().then((text) => response.type('text/plain; version=0.0.4').send(text), next);
+  app.get('/metrics', async (_request, response) => {
+    try {
+      response.type('text/plain; version=0.0.4').send(await metrics());
+    } catch (error) {
+      // Express' own answer would show a stack to everybody.
+      response
+        .status(500)
+        .type('text/plain')
+        .send(error instanceof Error ? error.message : String(error));
+    }
+  });
+  app.use((_request, response) => {
+    response.status(404).type('text/plain').send('there is /healthz, /readyz and /metrics');
   });
   return new Promise((resolve, reject) => {
-    const server = app.listen(port, (error?: Error) => {
+    const listening = (error?: Error) => {
       if (error === undefined) resolve(server);
       else reject(error);
-    });
+    };
+    const server = host === undefined ? app.listen(port, listening) : app.listen(port, host, listening);
   });
 }

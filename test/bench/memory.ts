@@ -54,7 +54,13 @@ function contextOf(stage: 'pseudo-label' | 'segment', onStep: (done: number) => 
   mkdirSync(output, { recursive: true });
   const upstream = stage === 'segment' ? { pseudoLabel: join(root, 'stages', 'pseudo-label', 'key') } : {};
   const input = { version: 'v1' as const, experiment: 'memory', stage, key: 'key', spec, upstream, output };
-  const context = createStageContext(input, { emit: () => undefined, isStopping: () => false, now: () => performance.now() });
+  const context = createStageContext(input, {
+    emit: () => undefined,
+    isStopping: () => false,
+    now: () => performance.now(),
+    process: 'bench',
+    shard: { number: 0, of: 1 },
+  });
   // Validation reports the step before it once more.
   let newest = 0;
   return {

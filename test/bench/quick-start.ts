@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const { values: options } = parseArgs({ options: { experiment: { type: 'string', default: 'examples/quick-start.yaml' } } });
+const { values: options } = parseArgs({ options: { experiment: { type: 'string', default: 'examples/quickstart.yaml' } } });
 
 interface ProcessRow {
   readonly parent: number;

@@ -15,7 +15,10 @@ export interface ApiClient {
   request<Body = unknown>(method: string, path: string, body?: unknown, contentType?: string): Promise<ApiResponse<Body>>;
   /** The same, for what has to succeed. @throws Error with the server's message */
   expect<Body = unknown>(method: string, path: string, body?: unknown, contentType?: string): Promise<Body>;
+  /** Ends all connections; the next request opens another one. */
   close(): void;
+  /** Ends all connections for good: a server whose network is gone would never say that it is. */
+  end(): void;
 }
 
 function parseBody(text: string): unknown {
@@ -34,18 +37,23 @@ export function createApiClient(server: string, authority: string, { certificate
     cert: readFileSync(certificate),
     key: readFileSync(key),
   });
+  let isEnded = false;
   const send: ApiClient['request'] = <Body>(method: string, path: string, body?: unknown, contentType = 'application/json') =>
     new Promise<ApiResponse<Body>>((resolve, reject) => {
-      const headers = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': contentType }) };
+      if (isEnded) return reject(new Error(`${method} ${path}: the cluster is stopped`));
+      const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
+      // Node tells no length of a DELETE's body by itself.
+      const ofBody = text === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(text) };
+      const headers = { accept: 'application/json', ...ofBody };
       const call = request(new URL(path, server), { method, agent, headers }, (response) => {
-        let text = '';
+        let answer = '';
         response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (text += chunk));
+        response.on('data', (chunk: string) => (answer += chunk));
         response.on('error', reject);
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: parseBody(text) as Body }));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: parseBody(answer) as Body }));
       });
       call.on('error', reject);
-      call.end(typeof body === 'string' || body === undefined ? body : JSON.stringify(body));
+      call.end(text);
     });
   return {
     request: send,
@@ -56,5 +64,9 @@ export function createApiClient(server: string, authority: string, { certificate
       throw new Error(`${method} ${path}: ${answer.status} ${message ?? JSON.stringify(answer.body)}`);
     },
     close: () => agent.destroy(),
+    end() {
+      isEnded = true;
+      agent.destroy();
+    },
   };
 }

@@ -1,13 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { accessSync, constants, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, globSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { alone, removeUnfinished } from './alone.ts';
 import { cacheFolder } from '../../trainer-image/model/weights/imagenet-weights.ts';
 import type { Environment } from '../../trainer-image/model/weights/imagenet-weights.ts';
 
-/** What the cluster is made of: the folder of its Go module in tools/, which pins the version, and the package in it. */
+/** What the tests run: the folder of its Go module in tools/, which pins the version, and the package in it. */
 const SOURCES = {
   etcd: ['etcd', 'go.etcd.io/etcd/server/v3'],
   'kube-apiserver': ['kubernetes', 'k8s.io/kubernetes/cmd/kube-apiserver'],
@@ -18,6 +18,9 @@ const SOURCES = {
   kubelet: ['kubernetes', 'k8s.io/kubernetes/cmd/kubelet'],
   kwok: ['kwok', 'sigs.k8s.io/kwok/cmd/kwok'],
   helm: ['helm', 'helm.sh/helm/v4/cmd/helm'],
+  // Argo CD's interpreter and the rules of Flux, each behind a page of Go.
+  lua: ['gitops', './lua'],
+  kstatus: ['gitops', './kstatus'],
 } as const satisfies Record<string, readonly [module: string, source: string]>;
 
 export type ProgramName = keyof typeof SOURCES;
@@ -76,7 +79,8 @@ export const keptFolder = (environment: Environment = process.env) => join(cache
 /** Where a module's programs are kept: another version, flag or machine gets another folder. */
 function binaryFolder(module: string, environment: Environment): string {
   const hash = createHash('sha256');
-  for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(TOOLS, module, file))).update('\0');
+  const own = globSync('*/*.go', { cwd: join(TOOLS, module) }).sort();
+  for (const file of ['go.mod', 'go.sum', ...own]) hash.update(readFileSync(join(TOOLS, module, file))).update('\0');
   hash.update([linkerFlags(module), process.platform, process.arch, environment.GOARCH ?? ''].join('\0'));
   return join(keptFolder(environment), `${module}-${hash.digest('hex').slice(0, 16)}`);
 }

@@ -11,7 +11,7 @@ import { clusterTests, CONTROL_PLANE, whyNoPrograms } from './requirements.ts';
 const reason = whyNoPrograms(CONTROL_PLANE);
 const clusterTest = clusterTests(reason);
 const EXPERIMENTS = '/apis/cdsp.dev/v1alpha1/namespaces/default/cdspexperiments';
-const quickStart = load(readFileSync('examples/quick-start.yaml', 'utf8')) as { metadata: { name: string } };
+const quickStart = load(readFileSync('examples/quickstart.yaml', 'utf8')) as { metadata: { name: string } };
 const named = (name: string) => ({ ...quickStart, metadata: { ...quickStart.metadata, name } });
 
 interface Event {

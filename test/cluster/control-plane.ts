@@ -167,6 +167,10 @@ async function startIn(workspace: Workspace, options: ControlPlaneOptions): Prom
     return status === 200;
   });
 
+  async function stop(): Promise<void> {
+    client.end();
+    await workspace.stop();
+  }
   return {
     workspace,
     network,
@@ -192,8 +196,8 @@ async function startIn(workspace: Workspace, options: ControlPlaneOptions): Prom
       await apiServer.stop(signal);
       await apiServer.start();
     },
-    stop: () => workspace.stop(),
-    [Symbol.asyncDispose]: () => workspace.stop(),
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { KubeConfig } from '@kubernetes/client-node';
 import type { Certificate } from './certificates.ts';
 
 export interface KubeconfigOptions {
@@ -26,4 +27,17 @@ export function writeKubeconfig(file: string, { server, authority, credentials }
   };
   writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
   return file;
+}
+
+/** A kubeconfig as the operator's own client takes it. */
+export function readKubeconfig(file: string): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(file);
+  return config;
+}
+
+/** The token that a kubeconfig for a service account holds. */
+export function tokenIn(file: string): string {
+  const { users } = JSON.parse(readFileSync(file, 'utf8')) as { users: { user: { token: string } }[] };
+  return users[0].user.token;
 }

@@ -4,6 +4,8 @@ export interface PodEnd {
   readonly name: string;
   /** Labels that the pod has to have; none: every pod. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Nodes that the pod has to be on; left out: any. */
+  readonly nodes?: readonly string[];
   /** How long it runs, and how much longer at most, at random. */
   readonly runMs: number;
   readonly jitterMs?: number;
@@ -31,13 +33,16 @@ ${['Initialized', 'Ready', 'ContainersReady']
   .map((type) => `- {type: ${type}, status: "${type === 'Initialized' ? 'True' : ready}", lastTransitionTime: {{ Now | Quote }}}`)
   .join('\n')}`;
 
+/** A digest as a registry would have it, made up of the image's reference: the same image has the same one. */
+const IMAGE_ID = `{{ regexReplaceAll "(:[^:/]*)?(@.*)?$" .image "" }}@{{ if contains "@" .image }}{{ splitList "@" .image | last }}{{ else }}sha256:{{ sha256sum .image }}{{ end }}`;
+
 const RUNNING = `
 ${CONDITIONS('True')}
 containerStatuses:
 {{ range .spec.containers }}
 - name: {{ .name | Quote }}
   image: {{ .image | Quote }}
-  imageID: {{ .image | Quote }}
+  imageID: "${IMAGE_ID}"
   ready: true
   restartCount: 0
   started: true
@@ -65,7 +70,7 @@ containerStatuses:
 {{ $before := index $root.status.containerStatuses $index }}
 - name: {{ $item.name | Quote }}
   image: {{ $item.image | Quote }}
-  imageID: {{ $item.image | Quote }}
+  imageID: {{ $before.imageID | Quote }}
   ready: false
   restartCount: 0
   started: false
@@ -80,8 +85,9 @@ containerStatuses:
 phase: ${exitCode === 0 ? 'Succeeded' : 'Failed'}
 `;
 
-function endStage({ name, labels, runMs, jitterMs = 0, exitCode = 0, message = '', weight = 1 }: PodEnd): object {
-  const matchExpressions = [IS_THERE, inPhase('Running')];
+function endStage({ name, labels, nodes, runMs, jitterMs = 0, exitCode = 0, message = '', weight = 1 }: PodEnd): object {
+  const onNodes = nodes === undefined ? [] : [{ key: '.spec.nodeName', operator: 'In', values: nodes }];
+  const matchExpressions = [IS_THERE, inPhase('Running'), ...onNodes];
   return stage(`pod-end-${name}`, {
     resourceRef: POD,
     selector: { ...(labels === undefined ? {} : { matchLabels: labels }), matchExpressions },

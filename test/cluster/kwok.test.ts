@@ -10,7 +10,7 @@ import { startKwok } from './kwok.ts';
 import type { Kwok } from './kwok.ts';
 import { clusterTests, CONTROL_PLANE, CONTROLLERS, whyNoPrograms } from './requirements.ts';
 
-const reason = whyNoPrograms([...CONTROL_PLANE, ...CONTROLLERS, 'kwok']);
+const reason = whyNoPrograms([...CONTROL_PLANE, ...CONTROLLERS, 'kwok', 'helm']);
 const clusterTest = clusterTests(reason);
 
 interface Pod {
@@ -88,7 +88,7 @@ clusterTest('a pod can be told to fail with an exit code', async () => {
 clusterTest('a pod that no rule fits runs until the rules change', async () => {
   await createJob('endless', { ends: 'never' });
   const [running] = await waitForPods('endless', 'the start', (pods) => pods[0]?.status.phase === 'Running');
-  assert.match(running.status.podIP ?? '', /^10\.0\.0\.\d+$/);
+  assert.match(running.status.podIP ?? '', /^127\.64\.\d+\.\d+$/);
   await kwok.play({ ends: [{ name: 'all', runMs: 0 }] });
   await waitForPods('endless', 'the end', hasEnded);
 });
@@ -108,6 +108,8 @@ clusterTest('npm run cluster starts one, says how to reach it, and removes it at
   for await (const chunk of child.stdout) if ((text += String(chunk)).includes('Ctrl-C')) break;
   const kubeconfig = /export KUBECONFIG=(.*)/.exec(text)?.[1] ?? '';
   assert.match(await cluster.kubectl('--kubeconfig', kubeconfig, 'get', 'crd', '-o', 'name'), 'cdspexperiments.cdsp.dev');
+  const holder = await cluster.kubectl('--kubeconfig', kubeconfig, 'get', 'leases', '--namespace=cdsp-system', '-o', 'yaml');
+  assert.match(holder, 'holderIdentity: operator-0');
   child.kill('SIGINT');
   assert.is(((await closed) as [number])[0], 0);
   assert.not(existsSync(kubeconfig));

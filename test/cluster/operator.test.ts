@@ -1,22 +1,30 @@
-// The operator on a real API server: its Jobs get real pods of the real Job controller, which KWOK plays.
+// The operator on a real API server, with the chart's rights: its Jobs get real pods of the real Job controller, which KWOK plays.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { KubeConfig } from '@kubernetes/client-node';
 import { load } from 'js-yaml';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseExperiment } from '../../operator/api/parse.ts';
 import type { ExperimentStatus } from '../../operator/api/status.ts';
 import { Cluster } from '../../operator/controller/cluster.ts';
 import { Controller } from '../../operator/controller/controller.ts';
-import { experimentsPath, jobsPath } from '../../operator/controller/reconciler.ts';
+import { OperatorConfig } from '../../operator/config.ts';
+import { checkExperiment } from '../../operator/controller/check-experiment.ts';
+import { experimentsPath, jobsPath } from '../../operator/controller/resource-paths.ts';
+import { runCli } from '../operator/cli/cli-process.ts';
 import { applyCrds } from './apply.ts';
 import { startControlPlane } from './control-plane.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { readKubeconfig } from './kubeconfig.ts';
+import { grantOperatorRights } from './installed-operator.ts';
 import { startKwok } from './kwok.ts';
 import { clusterTests, CONTROL_PLANE, CONTROLLERS, whyNoPrograms } from './requirements.ts';
 import { startProvisioner } from './volumes.ts';
 
-const reason = whyNoPrograms([...CONTROL_PLANE, ...CONTROLLERS, 'kwok']);
+const reason = whyNoPrograms([...CONTROL_PLANE, ...CONTROLLERS, 'kwok', 'helm']);
 const clusterTest = clusterTests(reason);
+
+const TRAINER = 'registry.example.org:5000/cdsp-trainer:test';
 
 interface Seen {
   readonly status?: ExperimentStatus;
@@ -31,13 +39,12 @@ test.before(async () => {
   await applyCrds(plane);
   await startProvisioner(plane);
   await startKwok(plane, { nodes: 2, ends: [{ name: 'good', runMs: 200, message: '{"result": {"meanIou": 0.5}}' }] });
-  const config = new KubeConfig();
-  config.loadFromFile(plane.kubeconfig);
-  cluster = new Cluster(config);
+  cluster = new Cluster(readKubeconfig(await grantOperatorRights(plane)));
+  const config = OperatorConfig.parse({ trainerImage: TRAINER });
   controller = new Controller({
     cluster,
-    settings: { trainerImage: 'cdsp-trainer:test' },
-    trainerVersion: 'cdsp-trainer:test',
+    config,
+    check: (experiment) => checkExperiment(experiment, config),
     log: (message, fields) => console.log(message, fields),
   });
   await controller.sync();
@@ -49,14 +56,18 @@ test.after(async () => {
   if (plane !== undefined) await plane.stop();
 });
 
-const example = load(readFileSync('examples/quick-start.yaml', 'utf8')) as { metadata: object; spec: object };
+const example = load(readFileSync('examples/quickstart.yaml', 'utf8')) as { metadata: object; spec: object };
 const create = (name: string, spec: object = {}) =>
   plane.client.expect('POST', experimentsPath('default'), { ...example, metadata: { name }, spec: { ...example.spec, ...spec } });
 const see = (name: string) => plane.client.expect<Seen>('GET', `${experimentsPath('default')}/${name}`);
 
 async function waitForPhase(name: string, phase: string): Promise<ExperimentStatus> {
   let seen: Seen = {};
-  await plane.waitUntil(`${name} to be ${phase}`, async () => (seen = await see(name)).status?.phase === phase);
+  await plane
+    .waitUntil(`${name} to be ${phase}`, async () => (seen = await see(name)).status?.phase === phase)
+    .catch((cause: unknown) => {
+      throw new Error(`${name} is not ${phase} but ${JSON.stringify(seen.status, undefined, 1)}`, { cause });
+    });
   return seen.status ?? {};
 }
 
@@ -70,6 +81,14 @@ clusterTest('an experiment becomes four Jobs, one after the other, and tells its
   );
   const conditions = new Map(status.conditions?.map(({ type, status: value }) => [type, value]));
   assert.equal([conditions.get('Succeeded'), conditions.get('Reconciling'), conditions.get('Stalled')], ['True', 'False', 'False']);
+});
+
+clusterTest('what has run in simulated pods can be repeated: they tell a digest, which is that of the image’s name', async () => {
+  const { code, stdout, stderr } = await runCli(['reproduce', 'first'], { environment: { KUBECONFIG: plane.kubeconfig } });
+  assert.equal([code, stderr], [0, '']);
+  const { metadata, spec } = parseExperiment(stdout, 'stdout');
+  const digest = createHash('sha256').update(TRAINER).digest('hex');
+  assert.equal([metadata.name, spec.image], ['first-repro', `registry.example.org:5000/cdsp-trainer@sha256:${digest}`]);
 });
 
 clusterTest('an experiment on the same claim starts only the stages whose keys are new', async () => {

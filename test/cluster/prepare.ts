@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { getBaseImage } from './base-image.ts';
 import { getProgram, MissingProgramError, PROGRAMS } from './binaries.ts';
 import { installCommand, missingForNode, NODE_PACKAGES } from './node-requirements.ts';
+import { getPrometheus } from '../prometheus/programs.ts';
 
 const say = console.log;
 
@@ -33,3 +34,5 @@ try {
 const reason = missingForNode({ images: true });
 if (reason === undefined) await getBaseImage(say);
 else say(`test cluster: no node: ${reason}`);
+const prometheus = await getPrometheus(say);
+if (typeof prometheus === 'string') say(`test cluster: ${prometheus}`);

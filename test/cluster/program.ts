@@ -26,7 +26,7 @@ export interface ProgramOptions {
 }
 
 const POLL_MS = 50;
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = Number(process.env.CDSP_TEST_PATIENCE_MS ?? 120_000);
 const KEPT_LINES = 20;
 
 /**

@@ -23,10 +23,12 @@ function make(folder: string): RunnerUnderTest {
   const runner = createLocalStageRunner({ experiment: resolvePaths(experiment(), folder), trainer: TRAINER, now: () => 0, onEvent });
   return {
     runner,
-    plan: plan(),
+    plan: plan({ retries: 1 }),
     settle: () => runner.settled(),
     progressed: (stage) => (seen.has(stage) ? Promise.resolve() : new Promise((resolve) => waiting.set(stage, resolve))),
-    restart: () => make(folder),
+    nextRun: () => Promise.resolve(make(folder)),
+    retriesItself: false,
+    seesArtifacts: true,
   };
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -410,10 +410,29 @@ for (const [why, make, expected] of weightsCases) {
 test('a damaged artifact of an earlier stage is refused by name', async () => {
   const folder = await makeFolder();
   const [classify, output] = [newOutput('classify'), newOutput('pseudo-label')];
-  mkdirSync(classify, { recursive: true });
-  writeFileSync(join(classify, 'weights.safetensors'), 'damaged');
+  cpSync(good.classify, classify, { recursive: true });
+  const weights = join(classify, 'weights.safetensors');
+  writeFileSync(weights, Buffer.alloc(statSync(weights).size));
   const end = await runStage({ stage: 'pseudo-label', spec: specOf(folder), output, upstream: { classify } });
   assertRefused(end, output, { file: /weights\.safetensors$/, message: /damaged/ });
+});
+
+test('where the artifacts of an earlier stage are gone, the stage ends with a code of its own and names stage and folder', async () => {
+  const [classify, output] = [newOutput('classify'), newOutput('pseudo-label')];
+  const end = await runStage({ stage: 'pseudo-label', spec: specOf(good.folder as TestFolder), output, upstream: { classify } });
+  assert.is(end.code, 66, JSON.stringify(end.events.at(-1)) + end.stderr);
+  const error = errorOf(end);
+  assert.equal([error?.exitCode, error?.file, error?.field], [66, classify, 'upstream.classify']);
+  assert.match(error?.message ?? '', /artifacts of classify are not there.*classify has to run again/);
+  assert.not(existsSync(output));
+});
+
+test('data of another digest than the experiment says are refused with both', async () => {
+  const { settings } = good.folder as TestFolder;
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const output = newOutput('classify');
+  const end = await runStage({ stage: 'classify', spec: specOf(good.folder as TestFolder, { dataset: { ...settings, digest } }), output });
+  assertRefused(end, output, { field: /^spec\.dataset\.digest$/, message: /are sha256:[1-9a-f]\w{63}, the experiment says sha256:0{64};/ });
 });
 
 test('a loss that is not finite ends the stage, names the term and keeps the last good checkpoint', async () => {
@@ -423,7 +442,8 @@ test('a loss that is not finite ends the stage, names the term and keeps the las
   const end = await runStage({ stage: 'segment', spec: specOf(folder, { segment }), output, upstream: upstreamOf.segment });
   assertRefused(end, output, { field: /spec\.segment\.learningRate/, message: /not finite (at|after) step \d+.*lower the rate/ });
   // Warm-up begins at a rate of 0: the state before step 1 is the last one that was good.
-  assert.equal(readdirSync(join(output, 'checkpoint')), ['step-000000001.safetensors']);
+  const checkpoints = readdirSync(join(output, 'checkpoint')).filter((name) => name.startsWith('step-'));
+  assert.equal(checkpoints, ['step-000000001.safetensors']);
   assert.ok(readFileSync(join(output, 'history.jsonl'), 'utf8').split('\n').length > 1, 'the steps before are in the history');
 });
 
@@ -445,6 +465,41 @@ testIf(canDropRights, 'a storage folder that may not be written is refused', asy
   const output = join(storage, 'stages', 'classify', 'key');
   const end = await runStage({ stage: 'classify', spec: specOf(folder), output, wrapper: AS_NOBODY });
   assertRefused(end, output, { file: /locked/, field: /spec\.storage\.path/, message: /cannot be written/ });
+});
+
+/** What a pod has set. */
+const IN_POD = { KUBERNETES_SERVICE_HOST: '10.0.0.1' };
+
+testIf(canDropRights, 'a claim that the pod’s user may not write is refused with what to look at', async () => {
+  const storage = join(root, 'claim');
+  mkdirSync(storage, { mode: 0o755 });
+  chmodSync(root, 0o755);
+  const output = join(storage, 'stages', 'classify', 'key');
+  const asPod = isRoot ? ['setpriv', '--reuid=65532', '--regid=65532', '--clear-groups'] : AS_NOBODY;
+  if (!isRoot) chmodSync(storage, 0o555);
+  const dataset = { generator: { train: 1, val: 1, size: 48 } };
+  const spec = specOf(good.folder as TestFolder, { dataset });
+  const end = await runStage({ stage: 'classify', spec, output, wrapper: asPod, environment: IN_POD });
+  const user = isRoot ? 65532 : process.getuid?.();
+  assertRefused(end, output, {
+    file: /claim/,
+    field: /^spec\.storage$/,
+    message: new RegExp(`cannot be written by user ${user}.*fsGroup`),
+  });
+});
+
+testIf(canDropRights, 'data that the pod’s user may not read are refused by name', async () => {
+  const folder = await makeFolder();
+  chmodSync(folder.path, 0o755);
+  chmodSync(join(folder.path, scribble('t1')), 0o000);
+  const pseudoLabels = { source: 'External' as const, external: { path: join(folder.path, 'External') } };
+  const storage = join(root, 'writable');
+  mkdirSync(storage);
+  chmodSync(storage, 0o777);
+  const output = join(storage, 'stages', 'pseudo-label', 'key');
+  const spec = specOf(folder, { pseudoLabels });
+  const end = await runStage({ stage: 'pseudo-label', spec, output, wrapper: AS_NOBODY, environment: IN_POD });
+  assertRefused(end, output, { file: /Scribbles.t1\.png$/, message: /no permission for user \d+/ });
 });
 
 test('a file in place of the storage folder is refused', async () => {
@@ -473,6 +528,17 @@ test('a full disk ends the training with a clear message; what was there stays',
     left.some((name) => name.endsWith('.safetensors')),
     `no half-written weights: ${left.join(', ')}`,
   );
+});
+
+testIf(isMounted, 'a claim that is mounted read-only is refused with what to do', async () => {
+  spawnSync('mount', ['-o', 'remount,ro', disk]);
+  try {
+    const output = join(disk, 'read-only', 'stages', 'classify', 'key');
+    const end = await runStage({ stage: 'classify', spec: specOf(good.folder as TestFolder), output, environment: IN_POD });
+    assertRefused(end, output, { file: /small-disk/, field: /^spec\.storage$/, message: /volume is read-only.*mounted for writing/ });
+  } finally {
+    spawnSync('mount', ['-o', 'remount,rw', disk]);
+  }
 });
 
 testIf(isMounted, 'a disk that fills up while labels are written ends the stage, too', async () => {

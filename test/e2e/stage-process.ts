@@ -37,15 +37,20 @@ export interface StageRun {
   readonly wrapper?: readonly string[];
   /** Another program than this checkout's. */
   readonly trainer?: string;
+  /** Processes that share the stage. */
+  readonly shards?: number;
+  /** Added to that of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Runs one stage to its end. */
-export function runStage({ stage, spec, output, upstream = {}, stopAt, wrapper = [], trainer = TRAINER }: StageRun): Promise<StageEnd> {
-  const input = { version: 'v1', experiment: 'test', stage, key: 'key', spec: ExperimentSpec.parse(spec), upstream, output };
+export function runStage(run: StageRun): Promise<StageEnd> {
+  const { stage, spec, output, upstream = {}, stopAt, wrapper = [], trainer = TRAINER, shards, environment = {} } = run;
+  const input = { version: 'v1', experiment: 'test', stage, key: 'key', spec: ExperimentSpec.parse(spec), upstream, shards, output };
   const [program, ...parameters] = [...wrapper, process.execPath, trainer];
   const child = spawn(program, parameters, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, [STAGE_ENVIRONMENT]: JSON.stringify(input), TF_CPP_MIN_LOG_LEVEL: '3' },
+    env: { ...process.env, [STAGE_ENVIRONMENT]: JSON.stringify(input), TF_CPP_MIN_LOG_LEVEL: '3', ...environment },
   });
   const events: StageEvent[] = [];
   const noise: string[] = [];

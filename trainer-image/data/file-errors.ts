@@ -12,13 +12,15 @@ export function reasonOf(error: unknown): string {
     .replaceAll(/\s*\n\s*/g, '; ');
 }
 
+const NO_PERMISSION = `no permission for user ${process.getuid?.() ?? 'of this process'}; change the permissions or name another one`;
+
 /** What to do about errors of the file system that a person has to mend; others (no file handles left, a lost disk) may pass. */
 export const READING_ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder; check the path',
   EISDIR: 'this is a folder; name a file',
   ENOTDIR: 'a part of the path is a file, not a folder; check the path',
-  EACCES: 'no permission; change the permissions or name another one',
-  EPERM: 'no permission; change the permissions or name another one',
+  EACCES: NO_PERMISSION,
+  EPERM: NO_PERMISSION,
   ENAMETOOLONG: 'the path is too long',
   ELOOP: 'links go round in a circle',
 };

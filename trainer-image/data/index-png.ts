@@ -1,8 +1,9 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { decode, encode } from 'fast-png';
 import type { DecodedPng } from 'fast-png';
 import { BadInputError } from '../errors.ts';
-import { fileSystemError } from '../file-system-error.ts';
+import { writeByRename } from '../write-by-rename.ts';
 import { readingError, reasonOf } from './file-errors.ts';
 import type { LabelMap } from './types.ts';
 
@@ -102,14 +103,31 @@ export function encodeIndexPng(map: LabelMap, palette: readonly Rgb[] = VOC_PALE
   return encode({ width: map.width, height: map.height, data: map.data, channels: 1, depth: 8, palette: colours });
 }
 
-/** Writes a label map as an 8-bit palette PNG, by rename, so that no reader meets half a file. */
-export async function writeIndexPng(file: string, map: LabelMap, palette: readonly Rgb[] = VOC_PALETTE): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
+/**
+ * Writes a label map as an 8-bit palette PNG, by rename, so that no reader meets half a file. See writeByRename for `workFolder`.
+ * @throws BadInputError where a person has to mend something
+ */
+export function writeIndexPng(file: string, map: LabelMap, workFolder?: string): void {
+  writeByRename(file, encodeIndexPng(map), workFolder);
+}
+
+/** The last chunk of every PNG, which has no content: length 0, its name, its checksum. */
+const PNG_END = Buffer.from('0000000049454e44ae426082', 'hex');
+
+/**
+ * Whether a PNG is there up to its end. A rename shows whole files only, but after a power failure a file may come back shorter or filled
+ * with zeros.
+ */
+export function isWholePng(file: string): boolean {
+  let handle: number | undefined;
   try {
-    await writeFile(temporary, encodeIndexPng(map, palette));
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw fileSystemError(error, file) ?? error;
+    const { size } = statSync(file);
+    handle = openSync(file, 'r');
+    const end = Buffer.alloc(PNG_END.length);
+    return readSync(handle, end, 0, end.length, Math.max(0, size - end.length)) === end.length && end.equals(PNG_END);
+  } catch {
+    return false;
+  } finally {
+    if (handle !== undefined) closeSync(handle);
   }
 }

@@ -29,9 +29,10 @@ export interface PseudoLabelContext {
   readonly classes: readonly string[];
   readonly settings: Pick<PseudoLabelSettings, 'refinement' | 'paintScribbles' | 'thresholdCandidates'>;
   readonly degradation?: Degradation & { readonly seed: number };
-  /** Folders that exist. */
+  /** Folders that exist; files lie in the last one until they are whole. */
   readonly labels: string;
   readonly heatMaps: string;
+  readonly unfinished: string;
 }
 
 export interface ScoreTask {
@@ -55,7 +56,7 @@ export interface LabelResult {
   readonly quality?: { readonly plain: ConfusionCounts; readonly final: ConfusionCounts; readonly written: ConfusionCounts };
 }
 
-/** Counts for `ThresholdScores.merge`. The activations are compared at the image's size. */
+/** The counts of one image, as of ThresholdScores. The activations are compared at the image's size. */
 export async function scoreThresholds({ sample, activations }: ScoreTask, context: PseudoLabelContext): Promise<readonly Float64Array[]> {
   const scribble = await readScribble(sample, context);
   const scores = createThresholdScores(context.settings.thresholdCandidates, context.classes.length);
@@ -82,8 +83,8 @@ export async function makePseudoLabel(task: LabelTask, context: PseudoLabelConte
   const painted = (labels: LabelMap) => (settings.paintScribbles && scribble ? paintScribbles(labels, scribble) : labels);
   const final = painted(refined ?? plain);
   const written = refined === undefined || minProbability === 0 ? final : painted(leaveOutUnsure(refined, minProbability));
-  await writeIndexPng(join(context.labels, `${sample.id}.png`), written);
-  if (task.heatMap) await writeRgbPng(join(context.heatMaps, `${sample.id}.png`), heatMap(image, planes));
+  writeIndexPng(join(context.labels, `${sample.id}.png`), written, context.unfinished);
+  if (task.heatMap) await writeRgbPng(join(context.heatMaps, `${sample.id}.png`), heatMap(image, planes), context.unfinished);
   if (sample.mask === undefined) return {};
   const mask = await readIndexPng(sample.mask);
   checkLabelMap(mask, image, classes, sample.mask);

@@ -15,8 +15,6 @@ export interface ThresholdScores {
    * @param activations normalised planes of height·width of the classes in the image
    */
   add(activations: readonly Float32Array[], classIndices: readonly number[], scribble: LabelMap): void;
-  /** Adds the counts of other images, e.g. of another thread. */
-  merge(counts: readonly Float64Array[]): void;
 }
 
 export interface ThresholdChoice {
@@ -47,9 +45,6 @@ export function createThresholdScores(candidates: readonly number[], classes: nu
         }
         for (let c = 0; c < candidates.length; c++) counts[c][classIndex * classes + (best > candidates[c] ? label : 0)]++;
       }
-    },
-    merge(others) {
-      counts.forEach((own, c) => others[c].forEach((count, i) => (own[i] += count)));
     },
   };
 }

@@ -1,17 +1,17 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { whileWriting } from '../file-system-error.ts';
 import { decodeSafetensors, encodeSafetensors } from '../model/weights/safetensors.ts';
 import type { ActivationMaps } from '../pseudo-labels/label-jobs.ts';
+import { writeByRename } from '../write-by-rename.ts';
 
-/** Bytes of activation maps that are kept; those of further images are computed again. */
-const MAX_BYTES = 4 * 2 ** 30;
+/** Bytes of activation maps that a stage keeps, all its processes together; those of further images are computed again. */
+export const MAX_ACTIVATION_BYTES = 4 * 2 ** 30;
 const NAME = 'activations';
 
 /**
  * Activation maps between choosing the threshold and labelling. They are what takes long, so they lie on disk: an interrupted stage
- * computes none again.
+ * computes none again, and the processes of a stage share them.
  */
 export interface ActivationStore {
   /** The maps of an image, if they are there, whole and of these classes. */
@@ -44,9 +44,11 @@ function decode(file: string): ActivationMaps {
   return { width, height, planes, classIndices: JSON.parse(metadata.classes) as number[] };
 }
 
-/** @param folder is made */
-export function openActivationStore(folder: string, maxBytes = MAX_BYTES): ActivationStore {
-  mkdirSync(folder, { recursive: true });
+/**
+ * @param folder is there
+ * @param maxBytes that this process reads or writes at most
+ */
+export function openActivationStore(folder: string, maxBytes = MAX_ACTIVATION_BYTES): ActivationStore {
   const counted = new Set<string>();
   let bytes = 0;
   const count = (id: string, planes: readonly Float32Array[]) => {
@@ -70,12 +72,7 @@ export function openActivationStore(folder: string, maxBytes = MAX_BYTES): Activ
       count(id, planes);
       const array = { shape: [planes.length, height, width], data: joined(planes) };
       const metadata = { classes: JSON.stringify(classIndices), checksum: checksumOf(array.data) };
-      const file = fileOf(id);
-      const temporary = `${file}.partial`;
-      whileWriting(file, () => {
-        writeFileSync(temporary, Buffer.concat(encodeSafetensors(new Map([[NAME, array]]), metadata)));
-        renameSync(temporary, file);
-      });
+      writeByRename(fileOf(id), Buffer.concat(encodeSafetensors(new Map([[NAME, array]]), metadata)));
     },
   };
 }

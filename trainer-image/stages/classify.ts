@@ -20,7 +20,7 @@ import { tf, valuesOf } from '../tf.ts';
 import { History } from '../training/history.ts';
 import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
-import { openStageDataset, surveyStageScribbles } from './stage-data.ts';
+import { digestForResult, openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
 import { openStageLoader } from './training-loader.ts';
 
@@ -62,6 +62,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
   const { backbone } = spec.model;
   const dataset = await openStageDataset(context);
   const survey = await surveyStageScribbles(dataset, context, true);
+  const digest = await digestForResult(dataset, context);
   const unannotated = new Set(survey.unannotated);
   // Without any scribble nothing is known about an image: it is no example of "none of the classes".
   const samples = dataset.train.filter(({ id }) => !unannotated.has(id));
@@ -117,6 +118,7 @@ export async function classify(context: StageContext): Promise<StageMetrics> {
     steps: result.steps,
     images: samples.length,
     imagesWithoutScribble: survey.unannotated.length,
+    ...digest,
     dataWaitShare: result.seconds === 0 ? 0 : result.waitedSeconds / result.seconds,
   };
 }

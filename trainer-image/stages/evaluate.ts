@@ -2,18 +2,20 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../artifacts.ts';
-import { writeIndexPng } from '../data/index-png.ts';
-import { withMasks, type Dataset } from '../data/types.ts';
+import { isWholePng, writeIndexPng } from '../data/index-png.ts';
+import { withMasks, type Dataset, type Sample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
 import { writeJson } from '../json-file.ts';
 import { createConfusion, type Confusion } from '../evaluation/confusion.ts';
+import { qualityOf } from '../evaluation/quality.ts';
 import { unscoredSentence } from '../evaluation/unscored.ts';
 import { normalisationOf } from '../model/segmentor.ts';
+import { ImageLoop } from './image-loop.ts';
 import { openSegmentor } from './model-metadata.ts';
 import { predictSample } from './predict-sample.ts';
 import { openStageDataset } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
-import { isWholePng, openTally } from './tally.ts';
+import { makeWorkFolder } from './work-folder.ts';
 
 /**
  * Stage 4: confusion matrix, IoU of each class and mIoU on the validation split. In data without masks, predictions only; what would
@@ -37,11 +39,12 @@ export async function evaluate(context: StageContext): Promise<StageMetrics> {
   };
   const rows = classes.map((_, truth) => Array.from(confusion.counts.subarray(truth * classes.length, (truth + 1) * classes.length)));
   const record = { classes, confusion: hasTruth ? rows : null, ...summary };
-  writeJson(join(context.output, ARTIFACTS.evaluate.evaluation), record);
+  const unfinished = makeWorkFolder(context.output, ARTIFACTS.unfinished);
+  writeJson(join(context.output, ARTIFACTS.evaluate.evaluation), record, unfinished);
   return { classes: [...classes], ...summary };
 }
 
-/** Predicts the validation images that are not done yet, keeps the predictions where asked for, and counts them against the masks. */
+/** Predicts the validation images that nobody has done yet, keeps the predictions where asked for, and counts them against the masks. */
 async function predictAll(
   weights: string,
   { classes, val }: Pick<Dataset, 'classes' | 'val'>,
@@ -51,19 +54,22 @@ async function predictAll(
   const { evaluation } = context.spec;
   const predictions = join(context.output, ARTIFACTS.evaluate.predictions);
   if (evaluation.savePredictions) mkdirSync(predictions, { recursive: true });
-  const isThere = (index: number) => !evaluation.savePredictions || isWholePng(join(predictions, `${val[index].id}.png`));
-  const tally = openTally(join(context.output, ARTIFACTS.evaluate.tally), [confusion.counts, confusion.missed], val.length, isThere);
-  if (tally.done > 0) context.log(`${tally.done} of ${val.length} images are done already`);
-  if (tally.done === val.length) return;
+  const unfinished = makeWorkFolder(context.output, ARTIFACTS.unfinished);
+  const isThere = ({ id }: Sample) => !evaluation.savePredictions || isWholePng(join(predictions, `${id}.png`));
+  const totals = [confusion.counts, confusion.missed];
+  const loop = new ImageLoop({ journal: ARTIFACTS.evaluate.journal, samples: val, totals, isThere }, context);
+  if (loop.done > 0) context.log(`${loop.done} of ${val.length} images are done already`);
+  if (loop.isComplete) return;
   const { network, model } = openSegmentor(weights);
   const settings = { scales: evaluation.scales, flips: evaluation.flips, normalisation: normalisationOf(model.backbone) };
-  for (const sample of val.slice(tally.done)) {
-    if (context.isStopping()) context.stop(`stopped after ${tally.done} of ${val.length} images`);
-    const prediction = await predictSample(sample, network, settings, { classes, confusion });
-    if (evaluation.savePredictions) await writeIndexPng(join(predictions, `${sample.id}.png`), prediction);
-    tally.keep();
-    const meanIou = confusion.meanIou();
-    context.progress({ label: 'images', done: tally.done, total: val.length, unit: 'image', ...(meanIou === null ? {} : { meanIou }) });
+  for (let sample = loop.next(); sample !== undefined; sample = loop.next()) {
+    if (context.isStopping()) context.stop(`stopped after ${loop.done} of ${val.length} images`);
+    const own = createConfusion(classes.length);
+    const prediction = await predictSample(sample, network, settings, { classes, confusion: own });
+    if (evaluation.savePredictions) writeIndexPng(join(predictions, `${sample.id}.png`), prediction, unfinished);
+    loop.keep(sample, [own.counts, own.missed]);
+    const { done, imagesPerSecond } = loop;
+    context.progress({ label: 'images', done, total: val.length, unit: 'image', imagesPerSecond, ...qualityOf(confusion, classes) });
   }
   network.parameters.dispose();
 }

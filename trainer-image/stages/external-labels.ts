@@ -3,15 +3,16 @@ import { join } from 'node:path';
 import { ARTIFACTS } from '../artifacts.ts';
 import { degradeScribble } from '../data/degrade.ts';
 import { readImageSize } from '../data/images.ts';
-import { readIndexPng, writeIndexPng } from '../data/index-png.ts';
+import { isWholePng, readIndexPng, writeIndexPng } from '../data/index-png.ts';
 import { checkLabelMap } from '../data/labels.ts';
-import { withMasks, type Dataset } from '../data/types.ts';
+import { withMasks, type Dataset, type Sample } from '../data/types.ts';
 import { BadInputError } from '../errors.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { paintScribbles } from '../pseudo-labels/labels.ts';
+import { ImageLoop } from './image-loop.ts';
 import { degradationOf } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
-import { isWholePng, openTally } from './tally.ts';
+import { makeWorkFolder } from './work-folder.ts';
 
 const FIELD = 'spec.pseudoLabels.external.path';
 
@@ -31,15 +32,12 @@ export async function adoptExternalLabels(
   const degradation = degradationOf(context.spec);
   const confusion = createConfusion(dataset.classes.length);
   const { train } = dataset;
-  const isThere = (index: number) => isWholePng(join(labels, `${train[index].id}.png`));
-  const tally = openTally(
-    join(context.output, ARTIFACTS.pseudoLabel.labelTally),
-    [confusion.counts, confusion.missed],
-    train.length,
-    isThere,
-  );
-  for (const sample of train.slice(tally.done)) {
-    if (context.isStopping()) context.stop(`stopped after ${tally.done} of ${train.length} labels`);
+  const unfinished = makeWorkFolder(context.output, ARTIFACTS.unfinished);
+  const isThere = ({ id }: Sample) => isWholePng(join(labels, `${id}.png`));
+  const totals = [confusion.counts, confusion.missed];
+  const loop = new ImageLoop({ journal: ARTIFACTS.pseudoLabel.labelJournal, samples: train, totals, isThere }, context);
+  for (let sample = loop.next(); sample !== undefined; sample = loop.next()) {
+    if (context.isStopping()) context.stop(`stopped after ${loop.done} of ${train.length} labels`);
     const file = join(folder, `${sample.id}.png`);
     if (!existsSync(file)) throw new BadInputError(`image "${sample.id}" has no external pseudo-label`, { file, field: FIELD });
     let label = await readIndexPng(file);
@@ -51,14 +49,16 @@ export async function adoptExternalLabels(
         degradation === undefined ? scribble : degradeScribble(scribble, degradation, degradation.seed, sample.id),
       );
     }
+    const own = createConfusion(dataset.classes.length);
     if (sample.mask !== undefined) {
       const truth = await readIndexPng(sample.mask);
       checkLabelMap(truth, label, dataset.classes, sample.mask);
-      confusion.add(truth.data, label.data);
+      own.add(truth.data, label.data);
     }
-    await writeIndexPng(join(labels, `${sample.id}.png`), label);
-    tally.keep();
-    context.progress({ label: 'labels', done: tally.done, total: train.length, unit: 'image' });
+    writeIndexPng(join(labels, `${sample.id}.png`), label, unfinished);
+    loop.keep(sample, [own.counts, own.missed]);
+    const { done, imagesPerSecond } = loop;
+    context.progress({ label: 'labels', done, total: train.length, unit: 'image', imagesPerSecond });
   }
   return withMasks(train).length === 0 ? null : { external: confusion.meanIou() };
 }

@@ -5,19 +5,20 @@ import type { StageMetrics } from '../../operator/api/stage-contract.ts';
 import { ARTIFACTS } from '../artifacts.ts';
 import { chooseExamples } from '../data/example-choice.ts';
 import { readImageSize } from '../data/images.ts';
-import { writeIndexPng } from '../data/index-png.ts';
+import { isWholePng, writeIndexPng } from '../data/index-png.ts';
 import { withMasks, type Dataset, type Sample } from '../data/types.ts';
 import { dataThreads, mapInWorkers } from '../data/thread-pool.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
 import { writeJson } from '../json-file.ts';
 import { chooseThreshold, createThresholdScores, edgeHint, type ThresholdChoice } from '../pseudo-labels/threshold.ts';
 import type { ActivationMaps, LabelResult, LabelTask, PseudoLabelContext, ScoreTask } from '../pseudo-labels/label-jobs.ts';
-import { openActivationStore } from './activation-store.ts';
+import { MAX_ACTIVATION_BYTES, openActivationStore } from './activation-store.ts';
 import type { ActivationSource } from './activations.ts';
 import { adoptExternalLabels } from './external-labels.ts';
-import { degradationOf, openStageDataset, surveyStageScribbles } from './stage-data.ts';
+import { ImageLoop } from './image-loop.ts';
+import { degradationOf, digestForResult, openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
-import { isWholePng, openTally } from './tally.ts';
+import { makeWorkFolder } from './work-folder.ts';
 
 const WORKERS = dataThreads();
 /** Images with a heat map, for the report's gallery. */
@@ -33,11 +34,13 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
   const labels = join(context.output, ARTIFACTS.pseudoLabel.labels);
   const heatMaps = join(context.output, ARTIFACTS.pseudoLabel.heatMaps);
   for (const folder of [labels, heatMaps]) mkdirSync(folder, { recursive: true });
+  const unfinished = makeWorkFolder(context.output, ARTIFACTS.unfinished);
   const counts = { images: dataset.train.length, imagesWithoutScribble: survey.unannotated.length };
   if (context.spec.pseudoLabels.source === 'External') {
+    const digest = await digestForResult(dataset, context);
     const quality = await adoptExternalLabels(dataset, labels, context);
-    writeJson(join(context.output, ARTIFACTS.pseudoLabel.quality), { quality, ...counts });
-    return { ...counts, meanIou: quality?.external ?? null };
+    writeJson(join(context.output, ARTIFACTS.pseudoLabel.quality), { quality, ...counts }, unfinished);
+    return { ...counts, meanIou: quality?.external ?? null, ...digest };
   }
 
   const unannotated = new Set(survey.unannotated);
@@ -50,10 +53,11 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
     degradation: degradationOf(context.spec),
     labels,
     heatMaps,
+    unfinished,
   };
   await writeUnknownLabels(
     dataset.train.filter(({ id }) => unannotated.has(id)),
-    labels,
+    settings,
     context,
   );
   const { activations, dispose } = activationReader(dataset, classesOf, context);
@@ -67,13 +71,8 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
     context,
   );
   dispose();
-  writeJson(join(context.output, ARTIFACTS.pseudoLabel.quality), {
-    threshold: choice.threshold,
-    candidates: choice.curve,
-    quality,
-    sure,
-    ...counts,
-  });
+  const record = { threshold: choice.threshold, candidates: choice.curve, quality, sure, ...counts };
+  writeJson(join(context.output, ARTIFACTS.pseudoLabel.quality), record, unfinished);
   return {
     ...counts,
     threshold: choice.threshold,
@@ -85,11 +84,17 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
 }
 
 /** Writes labels that are 255 everywhere: nothing is known about an image without a scribble. */
-async function writeUnknownLabels(samples: readonly Sample[], labels: string, context: StageContext): Promise<void> {
+async function writeUnknownLabels(
+  samples: readonly Sample[],
+  { labels, unfinished }: PseudoLabelContext,
+  context: StageContext,
+): Promise<void> {
   for (const { id, image } of samples) {
+    const file = join(labels, `${id}.png`);
+    if (isWholePng(file)) continue;
     if (context.isStopping()) context.stop('stopped while writing the labels of images without a scribble');
     const { width, height } = await readImageSize(image);
-    await writeIndexPng(join(labels, `${id}.png`), { width, height, data: new Uint8Array(width * height).fill(IGNORE_INDEX) });
+    writeIndexPng(file, { width, height, data: new Uint8Array(width * height).fill(IGNORE_INDEX) }, unfinished);
   }
 }
 
@@ -101,7 +106,9 @@ type ReadActivations = (sample: Sample) => Promise<ActivationMaps>;
  */
 function activationReader(dataset: Dataset, classesOf: (id: string) => number[], context: StageContext) {
   const isChosen = context.spec.pseudoLabels.backgroundThreshold === undefined;
-  const store = isChosen ? openActivationStore(join(context.output, ARTIFACTS.pseudoLabel.activations)) : undefined;
+  const store = isChosen
+    ? openActivationStore(makeWorkFolder(context.output, ARTIFACTS.pseudoLabel.activations), MAX_ACTIVATION_BYTES / context.shard.of)
+    : undefined;
   let source: ActivationSource | undefined;
   const activations: ReadActivations = async (sample) => {
     const classIndices = classesOf(sample.id);
@@ -125,28 +132,30 @@ async function thresholdFor(
   const { backgroundThreshold, thresholdCandidates } = context.spec.pseudoLabels;
   if (backgroundThreshold !== undefined) return { threshold: backgroundThreshold, agreement: null, curve: [], seconds: 0 };
   const scores = createThresholdScores(thresholdCandidates, settings.classes.length);
-  const tally = openTally(join(context.output, ARTIFACTS.pseudoLabel.thresholdTally), scores.counts, samples.length);
+  const loop = new ImageLoop({ journal: ARTIFACTS.pseudoLabel.thresholdJournal, samples, totals: scores.counts }, context);
   const stopIfAsked = () => {
-    if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${tally.done} of ${samples.length} images`);
+    if (context.isStopping()) context.stop(`stopped while choosing the threshold, after ${loop.done} of ${samples.length} images`);
   };
+  const given: Sample[] = [];
   async function* tasks(): AsyncGenerator<ScoreTask> {
-    for (const sample of samples.slice(tally.done)) {
+    for (let sample = loop.next(); sample !== undefined; sample = loop.next()) {
       stopIfAsked(); // results may be many images behind
+      given.push(sample);
       yield { sample, activations: await activations(sample) };
     }
   }
   const setup = { module: WORKER_MODULE, job: 'scoreThresholds', context: settings };
   for await (const counts of mapInWorkers<ScoreTask, readonly Float64Array[]>(setup, tasks(), WORKERS, AHEAD)) {
-    scores.merge(counts);
-    tally.keep();
+    loop.keep(given.shift() as Sample, counts);
     stopIfAsked();
-    context.progress({ label: 'threshold', done: tally.done, total: 2 * samples.length, unit: 'image' });
+    const { done, imagesPerSecond } = loop;
+    context.progress({ label: 'threshold', done, total: 2 * samples.length, unit: 'image', imagesPerSecond });
   }
   const choice = chooseThreshold(scores);
   context.log(`background threshold ${choice.threshold}, chosen on the scribbles`);
   const hint = edgeHint(choice.threshold, choice.curve);
   if (hint !== undefined) context.log(hint);
-  return { ...choice, seconds: tally.seconds };
+  return { ...choice, seconds: loop.seconds };
 }
 
 interface LabelSettings extends PseudoLabelContext {
@@ -172,19 +181,19 @@ async function writeLabels(
   context: StageContext,
 ): Promise<LabelScores & { readonly seconds: number }> {
   const [plain, final, written] = [1, 2, 3].map(() => createConfusion(settings.classes.length));
-  const isThere = (index: number) => {
-    const { id } = samples[index];
-    return isWholePng(join(settings.labels, `${id}.png`)) && (!examples.has(id) || isWholePng(join(settings.heatMaps, `${id}.png`)));
-  };
-  const countsOf = [plain, final, written].flatMap(({ counts, missed }) => [counts, missed]);
-  const tally = openTally(join(context.output, ARTIFACTS.pseudoLabel.labelTally), countsOf, samples.length, isThere);
-  if (tally.done > 0) context.log(`${tally.done} of ${samples.length} labels are there already`);
+  const isThere = ({ id }: Sample) =>
+    isWholePng(join(settings.labels, `${id}.png`)) && (!examples.has(id) || isWholePng(join(settings.heatMaps, `${id}.png`)));
+  const totals = [plain, final, written].flatMap(({ counts, missed }) => [counts, missed]);
+  const loop = new ImageLoop({ journal: ARTIFACTS.pseudoLabel.labelJournal, samples, totals, isThere }, context);
+  if (loop.done > 0) context.log(`${loop.done} of ${samples.length} labels are there already`);
   const stopIfAsked = () => {
-    if (context.isStopping()) context.stop(`stopped after ${tally.done} of ${samples.length} labels`);
+    if (context.isStopping()) context.stop(`stopped after ${loop.done} of ${samples.length} labels`);
   };
+  const given: Sample[] = [];
   async function* tasks(): AsyncGenerator<LabelTask> {
-    for (const sample of samples.slice(tally.done)) {
+    for (let sample = loop.next(); sample !== undefined; sample = loop.next()) {
       stopIfAsked();
+      given.push(sample);
       yield { sample, activations: await activations(sample), threshold, heatMap: examples.has(sample.id) };
     }
   }
@@ -192,16 +201,13 @@ async function writeLabels(
   const first = backgroundThreshold === undefined ? samples.length : 0;
   const setup = { module: WORKER_MODULE, job: 'makePseudoLabel', context: settings };
   for await (const { quality } of mapInWorkers<LabelTask, LabelResult>(setup, tasks(), WORKERS, AHEAD)) {
-    if (quality !== undefined) {
-      plain.merge(quality.plain);
-      final.merge(quality.final);
-      written.merge(quality.written);
-    }
-    tally.keep();
+    const counts = quality && [quality.plain, quality.final, quality.written].flatMap((scored) => [scored.counts, scored.missed]);
+    loop.keep(given.shift() as Sample, counts);
     stopIfAsked();
-    context.progress({ label: 'labels', done: first + tally.done, total: first + samples.length, unit: 'image' });
+    const { done, imagesPerSecond } = loop;
+    context.progress({ label: 'labels', done: first + done, total: first + samples.length, unit: 'image', imagesPerSecond });
   }
-  const { seconds } = tally;
+  const { seconds } = loop;
   if (withMasks(samples).length === 0) return { quality: null, meanIou: null, seconds };
   const change = refinement.method !== 'None' ? 'refined' : paintScribbles ? 'painted' : undefined;
   const quality = { plain: plain.meanIou(), ...(change === undefined ? {} : { [change]: final.meanIou() }) };

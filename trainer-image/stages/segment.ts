@@ -8,6 +8,7 @@ import { createRandom } from '../data/random.ts';
 import { BadInputError } from '../errors.ts';
 import { whileWriting } from '../file-system-error.ts';
 import { createConfusion } from '../evaluation/confusion.ts';
+import { qualityOf, type Quality } from '../evaluation/quality.ts';
 import { withMasks } from '../data/types.ts';
 import { checkLogitCount } from '../losses/pixel-losses.ts';
 import { segmentLoss, termWeights, type Supervision } from '../losses/segment-loss.ts';
@@ -19,7 +20,7 @@ import { train } from '../training/train.ts';
 import { loadInitialWeights } from './initial-weights.ts';
 import { createModel, modelMetadata } from './model-metadata.ts';
 import { predictSample } from './predict-sample.ts';
-import { openStageDataset, surveyStageScribbles } from './stage-data.ts';
+import { digestForResult, openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
 import { openStageLoader } from './training-loader.ts';
 
@@ -64,6 +65,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   checkLogitCount(shape[0] * shape[1] * shape[2], dataset.classes.length);
   // Before classify was trained the files were looked at; its key, on which this one's rests, stands for the same content.
   const survey = await surveyStageScribbles(dataset, context, context.input.upstream.classify === undefined);
+  const digest = await digestForResult(dataset, context);
   const labels = pseudoLabel === undefined ? undefined : join(pseudoLabel, ARTIFACTS.pseudoLabel.labels);
   const lorm = isEffective(spec.losses, 'lorm');
   const model = {
@@ -83,7 +85,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
   let validation: History<ValidationLine> | undefined;
   /** Of the last validation, also by an earlier attempt. */
   let lastMeanIou: number | null = null;
-  const validate = async (epoch: number, step: number, report: (share: number) => void): Promise<number | undefined> => {
+  const validate = async (epoch: number, step: number, report: (share: number) => void): Promise<Quality | undefined> => {
     if (masked.length === 0 || settings.validateEvery === 0 || epoch % settings.validateEvery !== 0) return undefined;
     const confusion = createConfusion(dataset.classes.length);
     for (const [index, sample] of masked.entries()) {
@@ -95,7 +97,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
     validation?.add({ epoch, step, meanIou, iou: confusion.iou() });
     validation?.flush();
     lastMeanIou = meanIou;
-    return meanIou ?? undefined;
+    return qualityOf(confusion, dataset.classes);
   };
 
   const result = await train(
@@ -140,6 +142,7 @@ export async function segment(context: StageContext): Promise<StageMetrics> {
     steps: result.steps,
     images: dataset.train.length,
     imagesWithoutScribble: survey.unannotated.length,
+    ...digest,
     dataWaitShare: result.seconds === 0 ? 0 : result.waitedSeconds / result.seconds,
   };
 }

@@ -1,10 +1,14 @@
 import { dirname } from 'node:path';
 import { FOLDER_NAMES, type ExperimentSpec } from '../../operator/api/experiment.ts';
+import { datasetDigest } from '../data/dataset-digest.ts';
 import { openDataset } from '../data/dataset.ts';
 import type { Degradation } from '../data/degrade.ts';
 import { ensureScenes } from '../data/generator/ensure-scenes.ts';
+import { readingError } from '../data/file-errors.ts';
 import { surveyScribbles, type ScribbleSurvey } from '../data/survey.ts';
 import type { Dataset } from '../data/types.ts';
+import { BadInputError } from '../errors.ts';
+import { sha256OfFile } from '../stage-folder.ts';
 import type { StageContext } from './stage-context.ts';
 
 /** The storage root of a stage's folder `<root>/stages/<stage>/<key>`. */
@@ -29,6 +33,28 @@ export function openStageDataset(context: StageContext): Promise<Dataset> {
     if (context.isStopping()) context.stop(`stopped after ${done} of ${total} scenes`);
     context.progress({ label: 'scenes', done, total, unit: 'image' });
   });
+}
+
+/**
+ * What the data were that an experiment read, for the result of its first stage; nothing in later stages.
+ * @throws BadInputError where spec.dataset.digest says otherwise; Interrupted when the stage is told to stop meanwhile
+ */
+export async function digestForResult(dataset: Dataset, context: StageContext): Promise<{ datasetDigest?: string }> {
+  if (Object.keys(context.input.upstream).length > 0) return {};
+  const settings = context.spec.dataset;
+  const actual = await datasetDigest(settings, dataset, (file) => {
+    if (context.isStopping()) context.stop('stopped while the digest of the data was computed');
+    return sha256OfFile(file).catch((cause: unknown) => {
+      throw readingError(file, cause);
+    });
+  });
+  if (settings.digest !== undefined && settings.digest !== actual) {
+    throw new BadInputError(`the data are ${actual}, the experiment says ${settings.digest}; name the right data or correct the digest`, {
+      file: settings.folder?.path,
+      field: 'spec.dataset.digest',
+    });
+  }
+  return { datasetDigest: actual };
 }
 
 /** The scribbles' degradation with the seed that decides it; undefined where there is none. */

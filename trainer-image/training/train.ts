@@ -4,6 +4,8 @@ import type { TrainingBatch, TrainingLoader } from '../data/loader.ts';
 import { BadInputError } from '../errors.ts';
 import type { DropoutSeed, Mode } from '../model/layers.ts';
 import { isBackboneParameter, type ParameterStore } from '../model/parameters.ts';
+import type { Quality } from '../evaluation/quality.ts';
+import { createRate } from '../rate.ts';
 import type { StageContext } from '../stages/stage-context.ts';
 import { tf, type Scalar, type Tensor, type Variable } from '../tf.ts';
 import { removeCheckpoints, restoreCheckpoint, writeCheckpoint } from './checkpoint.ts';
@@ -41,9 +43,9 @@ export interface TrainingTask {
   /**
    * Called after each epoch (from 1) with the parameters as they are then, their checkpoint being written; once more for the same epoch
    * when the training goes on from that checkpoint. `step` is the epoch's last one; `report` takes the share in [0, 1] of this work that is
-   * done. Returns the mIoU where it measures one.
+   * done. Returns the quality where it measures it.
    */
-  afterEpoch?(epoch: number, step: number, report: (share: number) => void): Promise<number | undefined>;
+  afterEpoch?(epoch: number, step: number, report: (share: number) => void): Promise<Quality | undefined>;
 }
 
 export interface TrainingResult {
@@ -62,6 +64,9 @@ function refuseNonFinite(step: number, loss: number, terms: Readonly<Record<stri
   const values = culprits.map((term) => terms[term]).join(', ') || loss;
   throw new BadInputError(`the loss is not finite at step ${step} (${which}: ${values}); ${REMEDY}`, { field: `${field}.learningRate` });
 }
+
+/** Of the event loop after each step: a request on a new connection is accepted in one, read in the next and answered in the third. */
+const TURNS = 3;
 
 const REMEDY = 'lower the rate or lengthen the warm-up. The last good checkpoint is kept';
 
@@ -136,20 +141,24 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
   };
   let newest = startStep;
   let loss = history.last?.loss ?? NaN;
-  let quality: number | undefined;
+  let quality: Quality | undefined;
+  const rate = createRate(started);
   const labelOf = (epoch: number) => `epoch ${epoch}/${settings.epochs}`;
   /** What follows an epoch counts as no step: the steps' progress is shown on, with a label that tells how far it is, in tenths. */
-  const afterEpoch = (epoch: number, step: number) =>
-    task.afterEpoch?.(epoch, step, (share) =>
+  const afterEpoch = (epoch: number, step: number) => {
+    rate.pause();
+    return task.afterEpoch?.(epoch, step, (share) =>
       context.progress({
         label: `${labelOf(epoch)}, validating ${10 * Math.floor(10 * share)} %`,
         done: step + 1,
         total: totalSteps,
         unit: 'step',
+        epoch,
         ...(Number.isFinite(loss) ? { loss } : {}),
-        ...(quality === undefined ? {} : { meanIou: quality }),
+        ...quality,
       }),
     );
+  };
   /** A first step from a checkpoint whose loss is not finite shows that this checkpoint was not good. */
   const attemptStep = (batch: TrainingBatch, position: StepPosition): StepOutcome => {
     try {
@@ -164,24 +173,27 @@ export async function train(task: TrainingTask, context: StageContext): Promise<
     if (startStep > 0 && startStep % stepsPerEpoch === 0) quality = await afterEpoch(startStep / stepsPerEpoch, startStep - 1);
     for (let batch = await loader.next(); batch !== undefined; batch = await loader.next()) {
       const { step, epoch } = batch;
-      const rate = learningRate(step, schedule);
-      const outcome = attemptStep(batch, { totalSteps, rate, dropoutSeed: [context.seed, step] });
+      const position = { totalSteps, rate: learningRate(step, schedule), dropoutSeed: [context.seed, step] as const };
+      const outcome = attemptStep(batch, position);
       loss = outcome.loss;
-      history.add({ step, epoch, learningRate: rate, ...outcome });
+      rate.add(settings.batchSize, performance.now());
+      history.add({ step, epoch, learningRate: position.rate, ...outcome });
       context.progress({
         label: labelOf(epoch + 1),
         done: step + 1,
         total: totalSteps,
         unit: 'step',
-        learningRate: rate,
+        epoch: Math.floor((step + 1) / stepsPerEpoch),
+        imagesPerSecond: rate.perSecond(),
+        learningRate: position.rate,
         ...outcome,
-        ...(quality === undefined ? {} : { meanIou: quality }),
+        ...quality,
       });
       // The loss of a step from the newest checkpoint is finite: older ones are not needed any more.
       if (step === newest) removeCheckpoints(checkpointFolder, (older) => older < newest);
       const isEpochEnd = (step + 1) % stepsPerEpoch === 0;
-      // TensorFlow and batches made ahead keep this thread busy: signals are heard only when the event loop gets a turn.
-      await new Promise((resolve) => setImmediate(resolve));
+      // TensorFlow and batches made ahead keep this thread busy: signals and requests are heard only when the event loop gets a turn.
+      for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
       const isStopping = context.isStopping();
       if (isEpochEnd || isStopping || (step + 1) % settings.checkpointEvery === 0) {
         save(step + 1);

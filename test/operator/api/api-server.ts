@@ -38,11 +38,18 @@ function violations(value: unknown, node: SchemaNode): string[] {
     if (value > maximum || (node.exclusiveMaximum && value === maximum)) found.push('is above maximum');
   }
   if (typeof value === 'string') {
-    if (value.length < (node.minLength ?? 0) || value.length > (node.maxLength ?? Infinity)) found.push('has a wrong length');
+    // Signs beyond 16 bits count once.
+    const { length } = [...value];
+    if (length < (node.minLength ?? 0) || length > (node.maxLength ?? Infinity)) found.push('has a wrong length');
     if (node.pattern !== undefined && !new RegExp(node.pattern).test(value)) found.push('does not match the pattern');
   }
   if (Array.isArray(value) && (value.length < (node.minItems ?? 0) || value.length > (node.maxItems ?? Infinity))) {
     found.push('has a wrong number of items');
+  }
+  if (isMapping(value) && Object.keys(value).length > (node.maxProperties ?? Infinity)) found.push('has too many entries');
+  if (Array.isArray(value) && node['x-kubernetes-list-type'] === 'map') {
+    const keys = value.map((item: Mapping) => JSON.stringify(node['x-kubernetes-list-map-keys']?.map((key) => item[key])));
+    if (new Set(keys).size < keys.length) found.push('has an item twice');
   }
   return found;
 }
@@ -60,6 +67,9 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** Rules about a change are not asked of a new object; test/cluster tries them on the real server. */
+export const isTransition = (rule: string): boolean => rule.includes('oldSelf');
+
 /** Every violation of the schema and, where its value has none, of its rules. */
 export function refusals(value: unknown, node: SchemaNode, field: string): Refusal[] {
   const here = violations(value, node).map((message) => ({ field, message }));
@@ -76,6 +86,7 @@ export function refusals(value: unknown, node: SchemaNode, field: string): Refus
   }
   if (children.length > 0) return children;
   return (node['x-kubernetes-validations'] ?? [])
+    .filter(({ rule }) => !isTransition(rule))
     .filter(({ rule }) => evaluate(rule, { self: celValue(value, node) }) !== true)
     .map(({ message, fieldPath = '' }) => ({ field: `${field}${fieldPath}`, message }));
 }

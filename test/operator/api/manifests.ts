@@ -7,6 +7,19 @@ export function manifest(spec: Record<string, unknown>): Record<string, unknown>
   return { apiVersion: API_VERSION, kind: KIND, metadata: { name: 'test' }, spec: { dataset: { generator: {} }, ...spec } };
 }
 
+const placed = (fields: Record<string, unknown>) => manifest({ placement: { default: fields } });
+const nodesWith = (term: object) => ({ nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } } });
+const nearPods = (term: object) => ({
+  podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname', ...term }] },
+});
+const NEAR_PODS = 'spec.placement.default.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]';
+const spread = (fields: object) => ({
+  maxSkew: 1,
+  topologyKey: 'topology.kubernetes.io/zone',
+  whenUnsatisfiable: 'ScheduleAnyway',
+  ...fields,
+});
+
 const termsOff = (names: string[]) => Object.fromEntries(names.map((name) => [name, { enabled: false }]));
 const LITE = { backbone: 'efficientnet-lite0' };
 const FROZEN = { freezeBatchNorm: true };
@@ -45,6 +58,84 @@ export const VALID: [why: string, manifest: Record<string, unknown>][] = [
         default: { gpus: 1, nodeSelector: { pool: 'gpu' }, tolerations: [{ key: 'gpu', operator: 'Exists', effect: 'NoSchedule' }] },
         evaluate: { gpus: 0 },
       },
+    }),
+  ],
+  [
+    'everything about scheduling',
+    manifest({
+      placement: {
+        default: {
+          gpus: 1,
+          gpuResource: 'nvidia.com/mig-1g.5gb',
+          cpu: '500m',
+          memory: '1.5Gi',
+          affinity: {
+            nodeAffinity: {
+              requiredDuringSchedulingIgnoredDuringExecution: {
+                nodeSelectorTerms: [{ matchExpressions: [{ key: 'gpu', operator: 'In', values: ['a100', 'h100'] }] }],
+              },
+            },
+            podAntiAffinity: {
+              preferredDuringSchedulingIgnoredDuringExecution: [
+                { weight: 5, podAffinityTerm: { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { a: 'b' } } } },
+              ],
+            },
+          },
+          topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway' }],
+          priorityClassName: 'batch',
+          runtimeClassName: 'nvidia',
+          schedulerName: 'volcano',
+          deadlineSeconds: 3600,
+        },
+        segment: { resourceClaims: [{ name: 'gpu', resourceClaimTemplateName: 'one-gpu', request: 'gpu' }], gpus: 0 },
+        pseudoLabel: { shards: 4 },
+      },
+      queueName: 'lab',
+      image: `registry.example.org/lab/trainer@${DIGEST}`,
+      ttlSecondsAfterFinished: 3600,
+    }),
+  ],
+  ['every taint tolerated', placed({ tolerations: [{ operator: 'Exists' }, { key: 'a', effect: 'NoExecute', tolerationSeconds: 60 }] })],
+  [
+    'a toleration of an empty value',
+    placed({
+      tolerations: [
+        { key: 'a', operator: 'Exists', value: '' },
+        { key: 'a/b', value: '' },
+      ],
+    }),
+  ],
+  [
+    'nodes with more than two GPUs, or of a name',
+    placed({
+      affinity: nodesWith({
+        matchExpressions: [{ key: 'example.org/gpus', operator: 'Gt', values: ['2'] }],
+        matchFields: [{ key: 'metadata.name', operator: 'In', values: ['node-1.example.org'] }],
+      }),
+    }),
+  ],
+  [
+    'pods of the same team',
+    placed({
+      affinity: nearPods({ labelSelector: { matchLabels: { a: 'b' } }, matchLabelKeys: ['team'], mismatchLabelKeys: ['a'] }),
+      topologySpreadConstraints: [spread({ matchLabelKeys: ['team'] }), spread({ whenUnsatisfiable: 'DoNotSchedule', minDomains: 2 })],
+    }),
+  ],
+  [
+    'a shard of a claim that serves one pod',
+    manifest({ storage: { accessModes: ['ReadWriteOncePod'] }, placement: { evaluate: { shards: 1 } } }),
+  ],
+  ['the longest name', { ...manifest({}), metadata: { name: 'a'.repeat(52) } }],
+  ['null among labels', manifest({ placement: { default: { nodeSelector: { a: null, b: 'c' } } } })],
+  ['class names beyond 16 bits', manifest({ dataset: { folder: { path: 'voc' }, classes: ['🐈'.repeat(63), '犬'] } })],
+  ['the largest seed and the smallest weights', manifest({ seed: 2147483647, losses: { lorm: { weight: 5e-324 } } })],
+  ['a fraction of a byte', manifest({ placement: { default: { memory: '1.5e3', cpu: '0' } }, storage: { size: '500m' } })],
+  ['data on a claim', manifest({ dataset: { folder: { path: 'voc', claimName: 'data' } }, storage: { claimName: 'results' } })],
+  [
+    'data in an image, weights on a claim',
+    manifest({
+      dataset: { folder: { path: '.', image: `registry.example.org/voc@${DIGEST}` } },
+      model: { weights: 'r50.pth', weightsFrom: { claimName: 'weights' } },
     }),
   ],
 ];
@@ -135,5 +226,220 @@ export const AGAINST_RULES: [why: string, manifest: Record<string, unknown>, fie
     'spec.classify.freezeBatchNorm',
     /no batch-norm statistics to keep/,
   ],
+  [
+    'a folder on a claim and in an image',
+    manifest({ dataset: { folder: { path: 'voc', claimName: 'data', image: 'registry.example.org/voc:1' } } }),
+    'spec.dataset.folder',
+    /exclude each other/,
+  ],
+  [
+    'ReadWriteOncePod beside another access mode',
+    manifest({ storage: { accessModes: ['ReadWriteOncePod', 'ReadWriteOnce'] } }),
+    'spec.storage.accessModes',
+    /excludes the other/,
+  ],
+  [
+    'a resource claim without its source',
+    manifest({ placement: { segment: { resourceClaims: [{ name: 'gpu' }] } } }),
+    'spec.placement.segment.resourceClaims[0]',
+    /exactly one of resourceClaimName/,
+  ],
+  [
+    'a priority class of the cluster’s own pods',
+    manifest({ placement: { default: { priorityClassName: 'system-node-critical' } } }),
+    'spec.placement.default.priorityClassName',
+    /must not start with system-/,
+  ],
   ['weights that are no weights file', manifest({ model: { weights: 'imagenet' } }), 'spec.model', /must be ImageNet, None, or a file/],
+  [
+    'external labels on a claim and in an image',
+    manifest({ pseudoLabels: { source: 'External', external: { path: 'x', claimName: 'a', image: 'b' } } }),
+    'spec.pseudoLabels.external',
+    /exclude each other/,
+  ],
+  [
+    'weights on a claim and in an image',
+    manifest({ model: { weights: 'a.pth', weightsFrom: { claimName: 'a', image: 'b' } } }),
+    'spec.model.weightsFrom',
+    /exclude each other/,
+  ],
+  ['a claim of no size', manifest({ storage: { size: '0.0Gi' } }), 'spec.storage.size', /must be more than 0/],
+  ...(['pseudoLabel', 'evaluate'] as const).map((stage): (typeof AGAINST_RULES)[number] => [
+    `shards of ${stage} on a claim that serves one pod`,
+    manifest({ storage: { accessModes: ['ReadWriteOncePod'] }, placement: { [stage]: { shards: 4 } } }),
+    `spec.placement.${stage}.shards`,
+    /must be 1 on a claim with ReadWriteOncePod/,
+  ]),
+  [
+    'a label’s key with a space',
+    placed({ nodeSelector: { 'gpu pool': 'a' } }),
+    'spec.placement.default.nodeSelector',
+    /keys must be those/,
+  ],
+  [
+    'a label’s key with two domains',
+    placed({ nodeSelector: { 'a/b/c': '' } }),
+    'spec.placement.default.nodeSelector',
+    /keys must be those/,
+  ],
+  ['a toleration of nothing', placed({ tolerations: [{}] }), 'spec.placement.default.tolerations[0].operator', /Exists without a key/],
+  [
+    'a toleration of a value without a key',
+    placed({ tolerations: [{ operator: 'Equal', value: 'a' }] }),
+    'spec.placement.default.tolerations[0].operator',
+    /Exists without a key/,
+  ],
+  [
+    'a value beside the operator Exists',
+    placed({ tolerations: [{ key: 'gpu', operator: 'Exists', value: 'a' }] }),
+    'spec.placement.default.tolerations[0].value',
+    /must be left out with the operator Exists/,
+  ],
+  [
+    'seconds of a toleration that removes nothing',
+    placed({ tolerations: [{ key: 'gpu', effect: 'NoSchedule', tolerationSeconds: 60 }] }),
+    'spec.placement.default.tolerations[0].tolerationSeconds',
+    /needs the effect NoExecute/,
+  ],
+  ...(
+    [
+      ['In without values', { key: 'gpu', operator: 'In' }, /with the operators In and NotIn/],
+      ['NotIn of no values', { key: 'gpu', operator: 'NotIn', values: [] }, /with the operators In and NotIn/],
+      ['Exists with values', { key: 'gpu', operator: 'Exists', values: ['a'] }, /left out with Exists/],
+      ['Gt of a word', { key: 'gpus', operator: 'Gt', values: ['two'] }, /one whole number/],
+      ['Lt of two numbers', { key: 'gpus', operator: 'Lt', values: ['1', '2'] }, /one whole number/],
+    ] as const
+  ).map(([why, expression, message]): (typeof AGAINST_RULES)[number] => [
+    `of nodes: ${why}`,
+    placed({ affinity: nodesWith({ matchExpressions: [expression] }) }),
+    'spec.placement.default.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values',
+    message,
+  ]),
+  [
+    'of pods: In without values',
+    placed({ affinity: nearPods({ labelSelector: { matchExpressions: [{ key: 'a', operator: 'In' }] } }) }),
+    `${NEAR_PODS}.labelSelector.matchExpressions[0].values`,
+    /with the operators In and NotIn/,
+  ],
+  [
+    'a label’s key that is none, of pods',
+    placed({ affinity: nearPods({ labelSelector: { matchLabels: { '-a': 'b' } } }) }),
+    `${NEAR_PODS}.labelSelector.matchLabels`,
+    /keys must be those/,
+  ],
+  [
+    'keys of the pod’s own without a selector',
+    placed({ affinity: nearPods({ matchLabelKeys: ['team'] }) }),
+    `${NEAR_PODS}.labelSelector`,
+    /must be given with matchLabelKeys/,
+  ],
+  [
+    'a key of the pod’s own that the selector has as well',
+    placed({ affinity: nearPods({ labelSelector: { matchLabels: { team: 'a' } }, matchLabelKeys: ['team'] }) }),
+    `${NEAR_PODS}.matchLabelKeys`,
+    /other keys than labelSelector/,
+  ],
+  [
+    'a key that is to be the same and another',
+    placed({ affinity: nearPods({ labelSelector: {}, matchLabelKeys: ['team'], mismatchLabelKeys: ['team'] }) }),
+    `${NEAR_PODS}.mismatchLabelKeys`,
+    /other keys than matchLabelKeys/,
+  ],
+  [
+    'two constraints of one kind',
+    placed({ topologySpreadConstraints: [spread({}), spread({ maxSkew: 2 })] }),
+    'spec.placement.default.topologySpreadConstraints',
+    /must differ in topologyKey/,
+  ],
+  [
+    'a number of domains for a wish',
+    placed({ topologySpreadConstraints: [spread({ minDomains: 2 })] }),
+    'spec.placement.default.topologySpreadConstraints[0].minDomains',
+    /needs whenUnsatisfiable: DoNotSchedule/,
+  ],
+  [
+    'a key of a constraint that its selector has as well',
+    placed({
+      topologySpreadConstraints: [
+        spread({ labelSelector: { matchExpressions: [{ key: 'team', operator: 'Exists' }] }, matchLabelKeys: ['team'] }),
+      ],
+    }),
+    'spec.placement.default.topologySpreadConstraints[0].matchLabelKeys',
+    /other keys than labelSelector/,
+  ],
+  [
+    'a GPU in the domain of Kubernetes’ own resources',
+    manifest({ placement: { evaluate: { gpuResource: 'kubernetes.io/batch-cpu' } } }),
+    'spec.placement.evaluate.gpuResource',
+    /name a device plugin’s resource/,
+  ],
+];
+
+const named = (name: unknown) => ({ ...manifest({}), metadata: { name } });
+
+/** Manifests with a value that one field does not take: [why, manifest, field]. */
+export const WRONG_VALUES: [why: string, manifest: Record<string, unknown>, field: string][] = [
+  ['a number below its limit', manifest({ segment: { epochs: 0, warmupEpochs: 0 } }), 'spec.segment.epochs'],
+  ['a number at an open limit', manifest({ classify: { learningRate: 0 } }), 'spec.classify.learningRate'],
+  ['a fraction for a whole number', manifest({ retries: 1.5 }), 'spec.retries'],
+  ['a text for a number', manifest({ seed: 'x' }), 'spec.seed'],
+  ['a list for a mapping', manifest({ losses: [] }), 'spec.losses'],
+  ['an unknown backbone', manifest({ model: { backbone: 'vgg' } }), 'spec.model.backbone'],
+  ['an empty list', manifest({ evaluation: { scales: [] } }), 'spec.evaluation.scales'],
+  ['a scale of 0', manifest({ evaluation: { scales: [0] } }), 'spec.evaluation.scales[0]'],
+  ['no path in a folder', manifest({ dataset: { folder: {} } }), 'spec.dataset.folder.path'],
+  ['a digest of another form', manifest({ dataset: { generator: {}, digest: 'md5:0' } }), 'spec.dataset.digest'],
+  ['null in a list', manifest({ pseudoLabels: { scales: [null] } }), 'spec.pseudoLabels.scales[0]'],
+  ['a label’s value with a space', placed({ nodeSelector: { pool: 'my pool' } }), 'spec.placement.default.nodeSelector.pool'],
+  [
+    'a taint’s key with a space',
+    placed({ tolerations: [{ key: 'my gpu', operator: 'Exists' }] }),
+    'spec.placement.default.tolerations[0].key',
+  ],
+  [
+    'an operator of no toleration',
+    placed({ tolerations: [{ key: 'a', operator: 'In' }] }),
+    'spec.placement.default.tolerations[0].operator',
+  ],
+  ['an effect of no taint', placed({ tolerations: [{ key: 'a', effect: 'Never' }] }), 'spec.placement.default.tolerations[0].effect'],
+  [
+    'a topology key with a space',
+    placed({ topologySpreadConstraints: [spread({ topologyKey: 'my zone' })] }),
+    'spec.placement.default.topologySpreadConstraints[0].topologyKey',
+  ],
+  [
+    'a field of nodes other than the name',
+    placed({ affinity: nodesWith({ matchFields: [{ key: 'spec.unschedulable', operator: 'In', values: ['a'] }] }) }),
+    'spec.placement.default.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchFields[0].key',
+  ],
+  [
+    'more labels than are taken',
+    placed({ nodeSelector: Object.fromEntries(Array.from({ length: 51 }, (_, index) => [`k${index}`, ''])) }),
+    'spec.placement.default.nodeSelector',
+  ],
+  ['a number as a label', manifest({ placement: { default: { nodeSelector: { a: 1 } } } }), 'spec.placement.default.nodeSelector.a'],
+  ['a claim that no object can be named like', manifest({ storage: { claimName: 'a..b' } }), 'spec.storage.claimName'],
+  ['an image with a space', manifest({ image: 'my trainer' }), 'spec.image'],
+  ['a quantity in words', manifest({ placement: { default: { memory: 'lots' } } }), 'spec.placement.default.memory'],
+  ['a queue whose name no label holds', manifest({ queueName: 'q'.repeat(64) }), 'spec.queueName'],
+  ['more seconds than a Job takes', manifest({ ttlSecondsAfterFinished: 2 ** 31 }), 'spec.ttlSecondsAfterFinished'],
+  ['a whole number that loses digits on its way', manifest({ segment: { epochs: 2 ** 53 } }), 'spec.segment.epochs'],
+  [
+    'a resource claim named twice',
+    manifest({
+      placement: {
+        default: {
+          resourceClaims: [
+            { name: 'a', resourceClaimName: 'x' },
+            { name: 'a', resourceClaimName: 'y' },
+          ],
+        },
+      },
+    }),
+    'spec.placement.default.resourceClaims',
+  ],
+  ['a name in capital letters', named('Test'), 'metadata.name'],
+  ['a name with a dot', named('a.b'), 'metadata.name'],
+  ['a name that ends with a dash', named('a-'), 'metadata.name'],
+  ['a name of 53 letters', named('a'.repeat(53)), 'metadata.name'],
 ];

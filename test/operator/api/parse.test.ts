@@ -42,7 +42,7 @@ const fields: [why: string, spec: Record<string, unknown>, field: string, messag
   ['an unknown key at the top', { segmnt: {} }, 'spec.segmnt', 'unknown key; did you mean segment?'],
   [
     'an unknown key in a list',
-    { placement: { default: { tolerations: [{ kee: 'x' }] } } },
+    { placement: { default: { tolerations: [{ operator: 'Exists', kee: 'x' }] } } },
     'spec.placement.default.tolerations[0].kee',
     'unknown key; did you mean key?',
   ],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXIT } from '../../../operator/api/stage-contract.ts';
@@ -33,6 +33,23 @@ test('docs/data.md names every folder name that init looks for', () => {
   for (const name of [IMAGE_NAMES, ...Object.values(ANNOTATION_NAMES)].flat()) assert.match(guide, new RegExp(`\\b${name}\\b`), name);
 });
 
+test('every document that a source names is there', () => {
+  const root = new URL('../../../', import.meta.url);
+  const sources = globSync('{operator,trainer-image,scripts,test,helm,examples}/**/*.{ts,mjs,js,yaml,tpl,txt}', { cwd: root });
+  const missing = sources.flatMap((file) =>
+    [...read(file).matchAll(/\bdocs\/[\w/-]+\.md\b/g)]
+      .filter(([name]) => !existsSync(new URL(name, root)))
+      .map(([name]) => `${file}: ${name}`),
+  );
+  assert.equal(missing, []);
+});
+
+test('CONTRIBUTING.md names every benchmark', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const guide = read('CONTRIBUTING.md');
+  for (const name of Object.keys(scripts).filter((script) => script.startsWith('bench:'))) assert.match(guide, `npm run ${name}`);
+});
+
 test('the licence is the one that package.json names, word for word, and NOTICE names what comes from elsewhere', () => {
   // apache.org/licenses/LICENSE-2.0.txt
   const sha256 = 'cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30';
@@ -60,7 +77,7 @@ test('every example is valid, commented and named like its file', () => {
 });
 
 test('the quick start needs neither data nor a GPU', () => {
-  const { spec } = example('quick-start');
+  const { spec } = example('quickstart');
   assert.is.not(spec.dataset.generator, undefined);
   assert.equal([spec.model.backbone, spec.model.weights], ['efficientnet-lite0', undefined]);
 });

@@ -51,6 +51,7 @@ function makeServer(pages: KubernetesObject[][]) {
 function makeInformer(server: ReturnType<typeof makeServer>) {
   const changes: string[] = [];
   const errors: unknown[] = [];
+  const clock = { ms: 0 };
   const informer = new Informer<KubernetesObject, string>({
     cluster: server.cluster,
     path: '/things',
@@ -58,8 +59,9 @@ function makeInformer(server: ReturnType<typeof makeServer>) {
     onChange: (key, after, before) => changes.push(`${key} ${before ?? '-'}>${after ?? '-'}`),
     onError: (error) => errors.push(error),
     random: () => 0,
+    elapsed: () => clock.ms,
   });
-  return { informer, changes, errors };
+  return { informer, changes, errors, clock };
 }
 
 /** An informer whose first list is one page of these, with its watch open. */
@@ -103,6 +105,23 @@ test('a dropped connection goes on from the last version, without a list', async
   assert.is((await server.watched(2)).query.resourceVersion, '15');
   assert.is(server.lists.length, 1);
   assert.is(errors.length, 1);
+  await informer.stop();
+});
+
+test('a watch that ends at once without a word is trouble, each time; one that lasted or has brought something is not', async () => {
+  const { informer, errors, clock, server, watch } = await startWatching(object('a', 1));
+  watch.end(null);
+  (await server.watched(2)).end(null);
+  const third = await server.watched(3);
+  assert.equal(errors.map(String), Array(2).fill('Error: the watch ended at once and brought nothing'));
+  assert.is(server.lists.length, 1);
+  clock.ms += 1000;
+  third.end(null);
+  const fourth = await server.watched(4);
+  fourth.event({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '20' } } });
+  fourth.end(null);
+  await server.watched(5);
+  assert.is(errors.length, 2);
   await informer.stop();
 });
 

@@ -16,7 +16,12 @@ export function makePod(phase: string, end?: PodEnd, status: NonNullable<V1Pod['
   made++;
   const state = end === undefined ? {} : { terminated: { finishedAt: new Date(5000), ...end } };
   return {
-    metadata: { name: `pod-${made}`, namespace: 'lab', creationTimestamp: new Date(1000 * made), ownerReferences: [] },
+    metadata: {
+      name: `pod-${made}`,
+      namespace: 'lab',
+      creationTimestamp: new Date(1000 * made),
+      ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: 'job', uid: 'job-uid' }],
+    },
     spec: { nodeName: 'node-1', containers: [] },
     status: {
       phase,

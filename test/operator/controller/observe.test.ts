@@ -1,28 +1,29 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { viewStage } from '../../../operator/controller/observe.ts';
+import type { StageFacts } from '../../../operator/controller/observe.ts';
 import { condition, makeJob, makePod } from './objects.ts';
 
 const RETRIES = 2;
-const view = (job: Parameters<typeof viewStage>[0], pods: Parameters<typeof viewStage>[1] = [], record?: Parameters<typeof viewStage>[2]) =>
-  viewStage(job, pods, record, RETRIES);
+const view = (job: StageFacts['job'], pods: StageFacts['pods'] = [], record?: StageFacts['record'], more: Partial<StageFacts> = {}) =>
+  viewStage({ job, pods, record, retries: RETRIES, uid: 'uid-1', countsFailure: true, template: undefined, ...more });
 
 test('a stage without a Job or record is pending', () => {
   assert.equal(view(undefined), { state: { kind: 'Pending' }, attempts: 0 });
 });
 
-test('a stage is complete as soon as a pod has succeeded, before its Job says so, with the metrics that the pod left', () => {
+test('a stage is complete as soon as a pod has succeeded, before its Job says so, with the result that the pod left', () => {
   const pod = makePod('Succeeded', { exitCode: 0, message: JSON.stringify({ result: { meanIou: 0.7 } }) });
   const seen = view(makeJob({ active: 1 }), [pod]);
   assert.equal(seen.state, { kind: 'Complete' });
-  assert.equal(seen.metrics, { meanIou: 0.7 });
+  assert.equal(seen.result, { meanIou: 0.7 });
   assert.is(seen.node, 'node-1');
 });
 
 test('a result that cannot be read leaves the stage complete: its manifest is what counts', () => {
   const seen = view(makeJob(), [makePod('Succeeded', { exitCode: 0, message: 'no JSON' })]);
   assert.equal(seen.state, { kind: 'Complete' });
-  assert.equal(seen.metrics, {});
+  assert.equal(seen.result, {});
 });
 
 test('a Job that is complete stands for its pods, which may be gone', () => {
@@ -48,7 +49,7 @@ test('a Job without attempts left tells of its last pod', () => {
 test('a deadline is named as the reason', () => {
   const { state } = view(makeJob({ conditions: [condition('Failed', 'DeadlineExceeded', 'was active longer than specified deadline')] }));
   assert.ok(state.kind === 'Failed');
-  assert.match(state.message, /^took longer than its deadline/);
+  assert.match(state.message, /^took longer than deadlineSeconds/);
 });
 
 test('stops with a checkpoint do not count as failures, crashes do', () => {
@@ -80,6 +81,7 @@ test('what keeps a pod from running is told in the words of the scheduler or the
     containerStatuses: undefined,
   });
   assert.equal(view(makeJob({ active: 1 }), [unschedulable]).trouble, {
+    condition: 'Scheduled',
     reason: 'Unschedulable',
     message: '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.',
   });
@@ -88,6 +90,45 @@ test('what keeps a pod from running is told in the words of the scheduler or the
     containerStatuses: [{ name: 'stage', state: waiting, image: '', imageID: '', ready: false, restartCount: 0 }],
   });
   assert.is(view(makeJob({ active: 1 }), [unpullable]).trouble?.reason, 'ImagePullBackOff');
+});
+
+const unplaced = () =>
+  makePod('Pending', undefined, {
+    conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/2 nodes are available.' }],
+    containerStatuses: undefined,
+  });
+const running = () =>
+  makePod('Running', undefined, {
+    containerStatuses: [{ name: 'stage', state: { running: {} }, image: '', imageID: '', ready: true, restartCount: 0 }],
+  });
+
+for (const [order, ...makers] of [
+  ['the newest', running, running, unplaced],
+  ['in the middle', running, unplaced, running],
+  ['the oldest', unplaced, running, running],
+] as const) {
+  test(`a shard that waits for a place while others run is a note and no trouble: ${order}`, () => {
+    const pods = makers.map((make) => make());
+    const seen = view(makeJob({ active: 3 }, { completions: 3 }), pods);
+    assert.equal([seen.state.kind, seen.hasBegun, seen.trouble, seen.silence], ['Running', true, undefined, undefined]);
+    assert.is(seen.note, '2 of 3 shards run; the others: 0/2 nodes are available.');
+    const shown = pods.find(({ metadata }) => metadata?.name === seen.pod);
+    assert.is(shown?.status?.phase, 'Running', 'the pod that is named is one that runs');
+  });
+
+  test(`shards of which none has begun are in the trouble of the one that says so: ${order}`, () => {
+    const pods = makers.map((make) => (make === unplaced ? unplaced() : makePod('Pending', undefined, { containerStatuses: undefined })));
+    const seen = view(makeJob({ active: 3 }, { completions: 3 }), pods);
+    assert.equal([seen.hasBegun, seen.trouble?.reason, seen.note], [undefined, 'Unschedulable', undefined]);
+    assert.is(seen.pod, pods.find(({ status }) => status?.conditions !== undefined)?.metadata?.name);
+  });
+}
+
+test('shards that all run say nothing more, also where an attempt has failed since; of those without a pod the note counts, too', () => {
+  const quiet = view(makeJob({ active: 2 }, { completions: 2 }), [running(), running(), makePod('Failed', { exitCode: 75 })]);
+  assert.equal([quiet.trouble, quiet.note, quiet.silence], [undefined, undefined, undefined]);
+  const seen = view(makeJob({ active: 2 }, { completions: 3 }), [running(), unplaced()]);
+  assert.is(seen.note, '1 of 3 shards runs; the others: 0/2 nodes are available.');
 });
 
 test('a key completed elsewhere on the claim is cached, one of the experiment itself complete, Job or not', () => {
@@ -102,6 +143,55 @@ test('a recorded failure holds when its Job is gone; a Job that is there speaks 
   const record = { state: 'Failed', isOwn: true, failure: { exitCode: 65, message: 'no', failures: 3, at: 0 } } as const;
   assert.equal(view(undefined, [], record).state, { kind: 'Failed', exitCode: 65, message: 'no', failures: 3, interruptions: 0, at: 0 });
   assert.is(view(makeJob({ active: 1 }), [], record).state.kind, 'Running');
+});
+
+test('pods that outlive a Job which somebody deleted keep the stage from starting twice; one that has succeeded has completed it', () => {
+  assert.equal(view(undefined, [makePod('Running')]).state.kind, 'Running');
+  assert.equal(view(undefined, [makePod('Failed', { exitCode: 75 })]).state.kind, 'Pending');
+  const done = view(undefined, [makePod('Succeeded', { exitCode: 0, message: '{"result":{"meanIou":0.4}}' })]);
+  assert.equal([done.state.kind, done.result], ['Complete', { meanIou: 0.4 }]);
+});
+
+test('pods of an earlier Job of the same name count for nothing in the present one', () => {
+  const old = makePod('Failed', { exitCode: 1 });
+  const job = { ...makeJob({ active: 1 }), metadata: { ...makeJob().metadata, uid: 'a-later-one' } };
+  assert.equal(view(job, [old]).state, { kind: 'Running', failures: 0, interruptions: 0 });
+});
+
+test('a Job that failed before the experiment was edited has to go; its failure is not this generation’s', () => {
+  const job = makeJob({ conditions: [condition('Failed', 'BackoffLimitExceeded', '')] });
+  const seen = view(job, [], undefined, { countsFailure: false });
+  assert.equal([seen.state.kind, seen.obsoleteJob], ['Pending', job]);
+});
+
+test('a Job that waits for a place nobody wants any more has to go; one that runs, or that others share, stays', () => {
+  const job = (owners: string[]) => {
+    const made = makeJob({ active: 1 });
+    const ownerReferences = owners.map((uid) => ({ apiVersion: '', kind: '', name: uid, uid }));
+    return { ...made, metadata: { ...made.metadata, annotations: { 'cdsp.dev/template': 'old' }, ownerReferences } };
+  };
+  const waiting = makePod('Pending', undefined, { containerStatuses: undefined });
+  const running = makePod('Running', undefined, {
+    containerStatuses: [{ name: 'stage', state: { running: {} }, image: '', imageID: '', ready: true, restartCount: 0 }],
+  });
+  const wanted = { template: 'new' };
+  assert.is(view(job(['uid-1']), [waiting], undefined, wanted).state.kind, 'Pending');
+  assert.is(view(job(['uid-1']), [running], undefined, wanted).state.kind, 'Running');
+  assert.is(view(job(['uid-1', 'uid-2']), [waiting], undefined, wanted).state.kind, 'Running');
+  assert.is(view(job(['uid-1']), [waiting], undefined, { template: 'old' }).state.kind, 'Running');
+});
+
+test('a Job in a queue that is not admitted says so; it is neither interrupted nor to be resumed', () => {
+  const made = makeJob({}, { suspend: true });
+  const job = { ...made, metadata: { ...made.metadata, labels: { 'kueue.x-k8s.io/queue-name': 'lab' } } };
+  const seen = view(job);
+  assert.equal([seen.state.kind, seen.trouble?.reason], ['Running', 'Queued']);
+  assert.match(seen.trouble?.message ?? '', /queue lab/);
+});
+
+test('a running attempt tells why the one before it failed', () => {
+  const pods = [makePod('Failed', { exitCode: 1, message: 'out of cheese' }), makePod('Running')];
+  assert.is(view(makeJob({ active: 1, failed: 1 }), pods).lastFailure, 'out of cheese');
 });
 
 test.run();

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { WorkQueue } from '../../../operator/controller/queue.ts';
 
 /** A queue whose work waits until it is told to end. */
-function makeQueue(parallelism: number, backoff?: (failures: number) => number) {
+function makeQueue(parallelism: number, backoff?: (failures: number) => number, isHeldBack?: () => boolean) {
   const running = new Map<string, (error?: Error) => void>();
   const log: string[] = [];
   const errors: string[] = [];
@@ -21,6 +21,7 @@ function makeQueue(parallelism: number, backoff?: (failures: number) => number) 
     },
     onError: (key, error) => errors.push(`${key}: ${(error as Error).message}`),
     backoff,
+    isHeldBack,
   });
   const finish = async (key: string, error?: Error) => {
     running.get(key)?.(error);
@@ -85,6 +86,63 @@ test('a failure is told and tried again after a delay that grows with the failur
   await queue.close();
 });
 
+test('what was to come later can be called off, and set anew', async () => {
+  const { queue, log, finish } = makeQueue(1);
+  queue.addAfter('a', 0);
+  queue.cancel('a');
+  queue.addAfter('b', 0);
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.equal(log, ['b']);
+  await finish('b');
+  queue.addAfter('a', 0);
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.equal(log, ['b', 'a']);
+  await finish('a');
+  await queue.close();
+});
+
+test('what is urgent comes first, and has workers that nothing else takes', async () => {
+  const { queue, log, running, finish } = makeQueue(4);
+  for (const key of ['a', 'b', 'c', 'd']) queue.add(key);
+  assert.equal([...running.keys()], ['a', 'b', 'c']);
+  queue.add('e', 'urgent');
+  queue.add('f', 'urgent');
+  assert.equal([...running.keys()], ['a', 'b', 'c', 'e']);
+  await finish('a');
+  assert.equal(log, ['a', 'b', 'c', 'e', 'f']);
+  for (const key of ['b', 'c', 'e', 'f', 'd']) await finish(key);
+  await queue.close();
+});
+
+test('what may wait takes a quarter of the workers, and is not starved by the rest', async () => {
+  const { queue, log, running, finish } = makeQueue(4);
+  for (const key of ['a', 'b', 'c']) queue.add(key, 'patient');
+  assert.equal([...running.keys()], ['a']);
+  for (const key of ['d', 'e', 'f']) queue.add(key);
+  assert.equal([...running.keys()], ['a', 'd', 'e']);
+  await finish('a');
+  assert.equal(log, ['a', 'd', 'e', 'b']);
+  for (const key of ['b', 'd', 'e', 'c', 'f']) await finish(key);
+  assert.equal(log, ['a', 'd', 'e', 'b', 'c', 'f']);
+  await queue.close();
+});
+
+test('a key that waits goes over to a lane that is served sooner, and never back', async () => {
+  const { queue, log, finish } = makeQueue(1);
+  queue.add('a');
+  queue.add('b');
+  queue.add('c', 'patient');
+  queue.add('c', 'urgent');
+  queue.add('c');
+  assert.is(queue.depth, 2);
+  await finish('a');
+  assert.equal(log, ['a', 'c']);
+  await finish('c');
+  await finish('b');
+  assert.equal(log, ['a', 'c', 'b']);
+  await queue.close();
+});
+
 test('closing waits for the work under way and begins none', async () => {
   const { queue, log, finish } = makeQueue(1);
   queue.add('a');
@@ -100,6 +158,22 @@ test('closing waits for the work under way and begins none', async () => {
   await closing;
   queue.add('d');
   assert.equal(log, ['a']);
+});
+
+test('what is patient waits as long as it is held back, and nothing else does', async () => {
+  let isHeldBack = true;
+  const { queue, log, finish } = makeQueue(8, undefined, () => isHeldBack);
+  queue.add('new', 'patient');
+  queue.add('handover', 'urgent');
+  queue.add('running');
+  assert.equal(log, ['handover', 'running']);
+  await finish('running');
+  assert.equal(log, ['handover', 'running']);
+  isHeldBack = false;
+  queue.dispatch();
+  assert.equal(log, ['handover', 'running', 'new']);
+  for (const key of ['handover', 'new']) await finish(key);
+  await queue.close();
 });
 
 test.run();

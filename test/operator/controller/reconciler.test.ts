@@ -1,196 +1,369 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
-import { API_VERSION, Experiment, KIND } from '../../../operator/api/experiment.ts';
-import type { ExperimentInput } from '../../../operator/api/experiment.ts';
-import type { ExperimentStatus } from '../../../operator/api/status.ts';
 import { ApiError } from '../../../operator/controller/cluster.ts';
-import { Reconciler } from '../../../operator/controller/reconciler.ts';
-import type { CachedExperiment } from '../../../operator/controller/caches.ts';
-import { condition, makePod } from './objects.ts';
+import { jobName } from '../../../operator/controller/names.ts';
+import { World } from './world/world.ts';
+import type { SpecInput } from './world/world.ts';
 
-const KEY = 'lab/cats';
-
-/** An API server that remembers, and caches that show it as soon as the test lets them. */
-function makeWorld(settings: Partial<ExperimentInput['spec']> = {}) {
-  const { spec } = Experiment.parse({
-    apiVersion: API_VERSION,
-    kind: KIND,
-    metadata: { name: 'cats' },
-    spec: { dataset: { generator: {} }, ...settings },
-  });
-  const jobs = new Map<string, V1Job>();
-  const shown = new Map<string, V1Job>();
-  const pods = new Map<string, V1Pod[]>();
-  const requests: string[] = [];
-  const refusals: ApiError[] = [];
-  const requeued: number[] = [];
-  let status: ExperimentStatus | undefined;
-  let version = 1;
-  let time = 1_000_000;
-  let experiment: CachedExperiment | undefined = {
-    name: 'cats',
-    namespace: 'lab',
-    uid: 'uid-1',
-    generation: 1,
-    resourceVersion: '1',
-    isDeleting: false,
-    claim: spec.storage.claimName ?? 'cdsp-cats',
-    spec,
-    status: undefined,
-  };
-  const reconciler = new Reconciler({
-    cluster: {
-      create: <T extends KubernetesObject>(path: string, object: T): Promise<T> => {
-        requests.push(`create ${path.split('/').at(-1)}`);
-        const refusal = refusals.shift();
-        if (refusal !== undefined) return Promise.reject(refusal);
-        if (object.kind === 'Job') {
-          const name = object.metadata?.name ?? '';
-          if (jobs.has(name)) return Promise.reject(new ApiError(409, 'AlreadyExists', name));
-          jobs.set(name, object);
-        }
-        return Promise.resolve(object);
-      },
-      apply: <T extends KubernetesObject>(path: string, object: object): Promise<T> => {
-        requests.push(`apply ${path.split('/').at(-1)}`);
-        ({ status } = object as { status: ExperimentStatus });
-        return Promise.resolve({ metadata: { resourceVersion: String(++version) } } as T);
-      },
-      merge: <T extends KubernetesObject>(_path: string, patch: object): Promise<T> => {
-        requests.push(`merge ${JSON.stringify(patch)}`);
-        return Promise.resolve({} as T);
-      },
-      delete: () => Promise.resolve(),
-    },
-    caches: {
-      experiment: () => experiment,
-      job: (_namespace, name) => shown.get(name),
-      podsOf: (_namespace, job) => pods.get(job) ?? [],
-      completeElsewhere: () => undefined,
-    },
-    settings: { trainerImage: 'trainer:1' },
-    trainerVersion: 'trainer:1',
-    live: () => new Map(),
-    now: () => time,
-    requeueAfter: (_key, delay) => requeued.push(delay),
-  });
-  return {
-    reconciler,
-    requests,
-    refusals,
-    requeued,
-    jobs,
-    status: () => status,
-    pass: (milliseconds: number) => {
-      time += milliseconds;
-    },
-    /** The caches catch up with the server. */
-    show(): void {
-      for (const [name, job] of jobs) if (!shown.has(name)) shown.set(name, { ...job, status: { active: 1 } });
-      if (experiment !== undefined) experiment = { ...experiment, status, resourceVersion: String(version) };
-      reconciler.seen(KEY, String(version));
-    },
-    edit(change: Partial<CachedExperiment> | undefined): void {
-      experiment = change === undefined || experiment === undefined ? undefined : { ...experiment, ...change };
-    },
-    spec,
-    /** The newest Job's pod ends. */
-    end(pod: V1Pod, conditions: NonNullable<V1Job['status']>['conditions'] = undefined): void {
-      const name = [...jobs.keys()].at(-1) ?? '';
-      pods.set(name, [pod]);
-      shown.set(name, { ...jobs.get(name), status: { conditions } });
-    },
-  };
+/** A world with one experiment, of which the operator has heard. */
+function makeWorld(settings: SpecInput = {}): World {
+  const world = new World();
+  world.create('cats', settings);
+  world.show();
+  return world;
 }
-const succeeded = () => makePod('Succeeded', { exitCode: 0, message: '{"result":{"meanIou":0.6}}' });
+
+const STAGES = ['classify', 'pseudo-label', 'segment', 'evaluate'] as const;
+const conditionsOf = (world: World) => world.status()?.conditions?.map(({ type, status, reason }) => `${type} ${status} ${reason}`);
 
 test('a new experiment gets its claim, the first stage’s Job, one status and one event', async () => {
   const world = makeWorld();
-  await world.reconciler.reconcile(KEY);
-  assert.equal(world.requests, ['create persistentvolumeclaims', 'create jobs', 'apply status', 'create events']);
-  assert.is(world.status()?.stages?.[0].state, 'Running');
+  await world.reconcile();
+  assert.equal(world.api.requests, ['create persistentvolumeclaims', 'create jobs', 'apply cdspexperiments/status', 'create events']);
+  assert.is(world.stage('classify')?.state, 'Running');
 });
 
 test('nothing is asked of the server where nothing changed, whether or not the caches show what was done', async () => {
   const world = makeWorld();
-  await world.reconciler.reconcile(KEY);
-  const count = world.requests.length;
-  await world.reconciler.reconcile(KEY);
-  world.show();
-  await world.reconciler.reconcile(KEY);
-  assert.equal(world.requests.slice(count), []);
-});
-
-test('four stages follow each other with two requests each, and the result is told', async () => {
-  const world = makeWorld();
-  await world.reconciler.reconcile(KEY);
-  for (let stage = 0; stage < 4; stage++) {
+  await world.reconcile();
+  const requests = await world.requestsOf(async () => {
+    await world.reconcile();
     world.show();
-    world.end(succeeded());
-    await world.reconciler.reconcile(KEY);
-  }
-  assert.is(world.jobs.size, 4);
-  assert.is(world.status()?.phase, 'Succeeded');
-  assert.is(world.status()?.meanIou, 0.6);
-  assert.ok(world.requests.length <= 12, `${world.requests.length} requests`);
+    await world.reconcile();
+  });
+  assert.equal(requests, []);
 });
 
-test('an existing claim is not made', async () => {
-  const world = makeWorld({ storage: { claimName: 'ours' } });
-  await world.reconciler.reconcile(KEY);
-  assert.is(world.requests[0], 'create jobs');
+test('four stages follow each other with three requests each (Job, status, event), and the result is told', async () => {
+  const world = makeWorld();
+  await world.step();
+  for (const stage of STAGES) await world.end(stage);
+  assert.is(world.controllers.made.length, 4);
+  assert.is(world.status()?.phase, 'Succeeded');
+  assert.is(world.status()?.meanIou, 0.5);
+  assert.ok(world.api.requests.length <= 15, `${world.api.requests.length} requests`);
+});
+
+test('a hand-over names the Jobs that were waited for, and what is waited for is followed until the end', async () => {
+  const world = makeWorld();
+  await world.step();
+  assert.is(world.followed.get('lab/cats')?.length, 4);
+  for (const stage of STAGES) await world.end(stage);
+  const classify = world.jobOf('classify')?.metadata?.name;
+  assert.equal(world.handOvers[0], { stage: 'classify', upstream: [] });
+  assert.equal(world.handOvers[1], { stage: 'pseudo-label', upstream: [classify] });
+  assert.equal(world.followed.get('lab/cats'), []);
 });
 
 test('bad input ends the experiment with the stage’s own words, and it stays ended when its Job is gone', async () => {
   const world = makeWorld();
-  await world.reconciler.reconcile(KEY);
-  world.show();
+  await world.step();
   const error = { message: 'is truncated', file: 'a.jpg', field: 'spec.dataset' };
-  const failed = condition('Failed', 'PodFailurePolicy', 'rule 0');
-  world.end(makePod('Failed', { exitCode: 65, message: JSON.stringify({ error }) }), [failed]);
-  await world.reconciler.reconcile(KEY);
-  const { failure } = world.status()?.stages?.[0] ?? {};
+  await world.end('classify', 65, JSON.stringify({ error }));
+  const { failure } = world.stage('classify') ?? {};
   assert.equal([failure?.file, failure?.field, world.status()?.phase], ['a.jpg', 'spec.dataset', 'Failed']);
-  assert.equal(
-    world.status()?.conditions?.map(({ type, status, reason }) => `${type} ${status} ${reason}`),
-    ['Succeeded False BadInput', 'Reconciling False BadInput', 'Stalled True BadInput', 'Suspended False BadInput'],
-  );
+  assert.equal(conditionsOf(world), [
+    'Succeeded False BadInput',
+    'Reconciling False BadInput',
+    'Stalled True BadInput',
+    'Suspended False BadInput',
+  ]);
+  world.api.remove('jobs', world.jobOf('classify')?.metadata?.name ?? '');
+  assert.equal(await world.requestsOf(() => world.step()), []);
+  world.restart();
+  assert.equal(await world.requestsOf(() => world.step()), []);
+});
+
+test('a failure counts until the experiment is edited; then it gets a new Job', async () => {
+  const world = makeWorld({ retries: 0 });
+  await world.step();
+  await world.end('classify', 1);
+  assert.is(world.condition('Succeeded')?.reason, 'RetriesExhausted');
+  world.edit('cats', (spec) => ({ ...spec, retries: 1 }));
+  await world.step();
+  await world.step();
+  await world.step();
+  assert.is(world.status()?.phase, 'Running');
+  for (const stage of STAGES) await world.end(stage);
+  assert.is(world.status()?.phase, 'Succeeded');
+});
+
+test('a failed attempt is told while the next one runs', async () => {
+  const world = makeWorld();
+  await world.step();
+  await world.end('classify', 1, 'out of luck');
+  assert.is(world.stage('classify')?.reason, 'Retrying');
+  assert.is(world.stage('classify')?.message, 'attempt 2 of 3 after: out of luck');
 });
 
 test('a suspended experiment starts nothing', async () => {
   const world = makeWorld({ suspend: true });
-  await world.reconciler.reconcile(KEY);
-  assert.equal(world.requests, ['apply status', 'create events']);
+  await world.reconcile();
+  assert.equal(world.api.requests, ['apply cdspexperiments/status', 'create events']);
   assert.is(world.status()?.phase, 'Suspended');
 });
 
-test('a running stage of an experiment that is suspended is asked to stop', async () => {
+test('a running stage of an experiment that is suspended is asked to stop, and goes on when it is resumed', async () => {
   const world = makeWorld();
-  await world.reconciler.reconcile(KEY);
-  world.show();
-  world.edit({ spec: { ...world.spec, suspend: true }, generation: 2 });
-  await world.reconciler.reconcile(KEY);
-  assert.ok(world.requests.includes('merge {"spec":{"suspend":true}}'));
+  await world.step();
+  const pod = world.controllers.activePod(world.jobOf('classify')?.metadata?.name ?? '');
+  assert.ok(pod);
+  world.controllers.begin(pod);
+  world.edit('cats', (spec) => ({ ...spec, suspend: true }));
+  await world.step();
+  assert.is(world.jobOf('classify')?.spec?.suspend, true);
+  assert.match(world.condition('Suspended')?.message ?? '', /is writing its checkpoint/);
+  await world.end('classify', 75);
+  assert.is(world.condition('Suspended')?.message, 'suspended; spec.suspend: false lets it go on');
+  world.edit('cats', (spec) => ({ ...spec, suspend: false }));
+  await world.step();
+  await world.step();
+  assert.is(world.jobOf('classify')?.spec?.suspend, false);
+  for (const stage of STAGES) await world.end(stage);
+  assert.is(world.status()?.phase, 'Succeeded');
 });
 
 test('a refused request is an error for the queue; the next try does what is left', async () => {
   const world = makeWorld();
-  world.refusals.push(new ApiError(429, 'TooManyRequests', 'slow down'));
-  let refusal: unknown;
-  await world.reconciler.reconcile(KEY).catch((error: unknown) => (refusal = error));
+  world.api.faults.push({ when: 'before', status: 429 });
+  const refusal = await world.reconcile().catch((error: unknown) => error);
   assert.instance(refusal, ApiError);
-  await world.reconciler.reconcile(KEY);
-  assert.is(world.jobs.size, 1);
+  assert.is(world.status(), undefined, 'trouble of the cluster says nothing about the experiment');
+  await world.reconcile();
+  assert.is(world.controllers.jobs().length, 1);
+});
+
+const refuseJobs =
+  (status: number, reason: string, fields: readonly string[] = []) =>
+  (verb: string, resource: string) =>
+    verb === 'create' && resource === 'jobs' ? new ApiError(status, reason, 'exceeded quota: jobs', undefined, fields) : undefined;
+const jobsAskedFor = async (world: World, act: () => Promise<void>) =>
+  (await world.requestsOf(act)).filter((request) => request === 'create jobs').length;
+
+/** What validation blames. */
+const FIELDS = ['spec.template.spec.priority'];
+
+for (const [who, status, reason, fields, told, isStalled] of [
+  ['a quota', 403, 'Forbidden', [], 'Forbidden', 'False'],
+  ['validation', 422, 'Invalid', FIELDS, 'Invalid', 'True'],
+  ['an admission policy', 422, 'Invalid', [], 'Invalid', 'False'],
+  ['the decoder', 400, 'BadRequest', [], 'BadRequest', 'True'],
+  ['a proxy', 400, '', [], 'Refused', 'False'],
+] as const) {
+  test(`a Job that ${who} refuses with ${status} is told as the condition Started, and made when it is taken`, async () => {
+    const world = makeWorld();
+    world.api.refuse = refuseJobs(status, reason, fields);
+    await world.reconcile();
+    assert.equal(
+      world.errors.map((error) => error instanceof ApiError && error.status),
+      [status],
+    );
+    const started = world.condition('Started');
+    assert.equal([started?.status, started?.reason], ['False', told]);
+    assert.is(started?.message, 'the API server refuses it: exceeded quota: jobs');
+    assert.is(world.condition('Succeeded')?.message, 'classify does not run: the API server refuses it: exceeded quota: jobs');
+    // A quota may be freed, and a policy changed, without an edit of the experiment.
+    assert.equal(
+      ['Stalled', 'Reconciling', 'Succeeded'].map((type) => world.condition(type)?.status),
+      [isStalled, isStalled === 'True' ? 'False' : 'True', 'Unknown'],
+    );
+    world.api.refuse = () => undefined;
+    world.uptime += 10_000;
+    await world.step();
+    assert.is(world.condition('Started'), undefined);
+    assert.equal([world.condition('Stalled')?.status, world.stage('classify')?.state], ['False', 'Running']);
+  });
+}
+
+for (const [what, status, fields, longest] of [
+  ['forbidden', 403, [], 60_000],
+  ['refused by a policy', 422, [], 60_000],
+  ['not valid', 422, FIELDS, 300_000],
+] as const) {
+  test(`what is ${what} is asked for ever more seldom, whatever else brings the experiment up, every ${longest / 1000} s at last`, async () => {
+    const world = makeWorld();
+    world.api.refuse = refuseJobs(status, 'Refused', fields);
+    for (const delayMs of [10_000, 20_000, 40_000, Math.min(80_000, longest), Math.min(160_000, longest), longest, longest]) {
+      assert.is(await jobsAskedFor(world, () => world.reconcile()), 1);
+      assert.equal(world.requeued.at(-1), { key: 'lab/cats', delayMs });
+      world.show();
+      world.uptime += delayMs - 1;
+      assert.equal(await world.requestsOf(() => world.reconcile()), []);
+      assert.equal(world.requeued.at(-1), { key: 'lab/cats', delayMs: 1 });
+      assert.is(world.condition('Started')?.status, 'False');
+      world.uptime += 1;
+    }
+  });
+}
+
+test('an edit of the spec is tried at once, and what is refused then is asked for soon again', async () => {
+  const world = makeWorld();
+  world.api.refuse = refuseJobs(422, 'Invalid');
+  for (const delayMs of [10_000, 20_000]) {
+    await world.reconcile();
+    world.uptime += delayMs;
+  }
+  await world.reconcile();
+  world.edit('cats', (spec) => ({ ...spec, retries: 9 }));
+  world.show();
+  assert.is(await jobsAskedFor(world, () => world.reconcile()), 1);
+  assert.equal(world.requeued.at(-1), { key: 'lab/cats', delayMs: 10_000 });
+  world.api.refuse = () => undefined;
+  world.edit('cats', (spec) => ({ ...spec, retries: 8 }));
+  await world.step();
+  assert.is(world.stage('classify')?.state, 'Running');
+});
+
+test('a change of the claim that is refused is told beside the stage that runs on', async () => {
+  const world = makeWorld();
+  await world.step();
+  world.edit('cats', (spec) => ({ ...spec, storage: { ...spec.storage, size: '2Ti' } }));
+  world.api.refuse = (verb, resource) =>
+    verb === 'merge' && resource === 'persistentvolumeclaims' ? new ApiError(403, 'Forbidden', 'it cannot grow') : undefined;
+  world.show();
+  await world.reconcile();
+  assert.is(world.condition('Started')?.reason, 'Forbidden');
+  assert.is(world.condition('Succeeded')?.message, 'classify: the API server refuses it: it cannot grow');
+  assert.is(world.status()?.observedGeneration, world.experiment()?.metadata?.generation);
+  world.api.refuse = () => undefined;
+  world.uptime += 10_000;
+  await world.step();
+  assert.is(world.condition('Started'), undefined);
+});
+
+test('a claim that somebody deletes is made again when it is gone, whatever the scheduler says last', async () => {
+  const world = makeWorld();
+  await world.step();
+  const claim = world.api.find('persistentvolumeclaims', 'cdsp-cats');
+  assert.ok(claim);
+  const ending = { ...claim, metadata: { ...claim.metadata, deletionTimestamp: new Date(0) } };
+  world.api.put('persistentvolumeclaims', ending);
+  const pod = world.controllers.activePod(world.jobOf('classify')?.metadata?.name ?? '');
+  const message = '0/2 nodes are available: persistentvolumeclaim "cdsp-cats" is being deleted.';
+  const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
+  world.api.put('pods', { ...pod, status: { phase: 'Pending', conditions } });
+  await world.step();
+  world.uptime += 3000;
+  await world.step();
+  assert.ok(world.api.find('persistentvolumeclaims', 'cdsp-cats')?.metadata?.deletionTimestamp, 'it is left to go');
+  assert.match(world.condition('Succeeded')?.message ?? '', 'is being deleted');
+  world.api.remove('persistentvolumeclaims', 'cdsp-cats');
+  world.uptime += 10_000;
+  await world.reconcile();
+  const made = world.api.find('persistentvolumeclaims', 'cdsp-cats');
+  assert.ok(made !== undefined && made.metadata?.deletionTimestamp === undefined);
+});
+
+test('a Job of somebody else that has the name of a stage’s is told and left alone; the stage runs when it is gone', async () => {
+  const world = makeWorld({ suspend: true });
+  await world.step();
+  const stage = world.stage('classify');
+  const name = jobName('classify', stage?.key ?? '', 'cdsp-cats');
+  const foreign = world.api.put('jobs', { metadata: { name, namespace: 'lab' }, spec: {} });
+  world.edit('cats', (spec) => ({ ...spec, suspend: false }));
+  world.show(['cdspexperiments']);
+  await world.reconcile();
+  assert.match(world.condition('Started')?.message ?? '', `the Job ${name} is there and not the operator's`);
+  assert.equal(world.api.find('jobs', name), foreign);
+  world.api.remove('jobs', name);
+  world.uptime += 10_000;
+  await world.step();
+  assert.is(world.condition('Started'), undefined);
+  assert.is(world.stage('classify')?.state, 'Running');
+});
+
+test('a Job that somebody deletes before the caches have shown it is made again', async () => {
+  const world = makeWorld();
+  await world.reconcile();
+  world.api.remove('jobs', world.jobOf('classify')?.metadata?.name ?? '');
+  await world.step();
+  assert.is(world.controllers.jobs().length, 1);
+});
+
+test('a Job that somebody deletes is made again when the pod that it leaves has ended, and not before', async () => {
+  const world = makeWorld();
+  await world.step();
+  const job = world.jobOf('classify')?.metadata?.name ?? '';
+  world.api.remove('jobs', job);
+  world.controllers.work();
+  // The Jobs' cache is ahead of that of the pods, as separate watches can be.
+  world.show(['jobs']);
+  await world.step();
+  assert.is(world.jobOf('classify'), undefined);
+  assert.is(world.stage('classify')?.reason, 'Ending');
+  const pod = world.controllers.activePod(job);
+  assert.ok(pod);
+  world.controllers.end(pod, 75);
+  await world.step();
+  await world.step();
+  assert.is(world.controllers.podsOf(job).length, 1);
+});
+
+test('before a second Job the pods are asked for, since their cache may lag behind', async () => {
+  const world = makeWorld();
+  await world.step();
+  // A pod of which the operator has not heard yet.
+  world.restart();
+  const job = world.jobOf('classify')?.metadata?.name ?? '';
+  const pod = world.controllers.activePod(job);
+  assert.ok(pod);
+  world.api.remove('pods', pod.metadata?.name ?? '');
+  world.show();
+  world.controllers.work();
+  world.api.remove('jobs', job);
+  world.show(['jobs']);
+  const requests = ['get cdspexperiments', 'list pods', 'apply cdspexperiments/status'];
+  assert.equal(await world.requestsOf(() => world.reconcile()), requests);
+});
+
+/** The Jobs go, and their pods with them. */
+function removeJobs({ api, controllers }: World): void {
+  for (const { metadata } of controllers.jobs()) api.remove('jobs', metadata?.name ?? '');
+  for (const { metadata } of api.all('pods')) api.remove('pods', metadata?.name ?? '');
+}
+
+for (const [what, act] of [
+  ['deleted', (world: World) => world.api.remove('cdspexperiments', 'cats')],
+  ['edited', (world: World) => world.edit('cats', (spec) => ({ ...spec, seed: 7 }))],
+] as const) {
+  test(`a Job that went with its experiment, which was ${what}, is not made again, whatever cache is behind`, async () => {
+    const world = makeWorld();
+    await world.step();
+    act(world);
+    removeJobs(world);
+    world.show(['jobs', 'pods']);
+    await world.reconcile();
+    assert.equal(world.controllers.jobs(), []);
+  });
+
+  test(`nor does an operator make it that begins just before its experiment is ${what}`, async () => {
+    const world = makeWorld();
+    await world.step();
+    removeJobs(world);
+    world.restart();
+    act(world);
+    await world.reconcile();
+    assert.equal(world.controllers.jobs(), []);
+  });
+}
+
+test('an operator that starts again in the middle asks for nothing that is there', async () => {
+  const world = makeWorld();
+  await world.step();
+  await world.end('classify');
+  world.time += 10_000;
+  await world.step();
+  world.restart();
+  assert.equal(await world.requestsOf(() => world.reconcile()), []);
 });
 
 test('an experiment that is gone or being deleted is left alone', async () => {
   const world = makeWorld();
-  world.edit({ isDeleting: true });
-  await world.reconciler.reconcile(KEY);
-  world.edit(undefined);
-  await world.reconciler.reconcile(KEY);
-  assert.equal(world.requests, []);
+  world.api.remove('cdspexperiments', 'cats');
+  world.show();
+  await world.reconcile();
+  assert.equal(world.api.requests, []);
+  assert.equal(world.followed.get('lab/cats'), []);
 });
 
 test.run();

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hasCheckpoint, inspectFolder, prepareFolder, readInputs, stageFolder } from '../../../operator/local/stage-folders.ts';
+import { hasCheckpoint, prepareFolder, readInputs, stageFolder } from '../../../operator/local/stage-folders.ts';
+import { inspectFolder } from '../../../trainer-image/stage-folder.ts';
 import { plan } from '../plan/experiments.ts';
 import { withFolder } from './temporary-folder.ts';
 

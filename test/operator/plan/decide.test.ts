@@ -114,6 +114,13 @@ const cases: Case[] = [
     reasons: ['Unavailable', 'UpstreamFailed', 'UpstreamFailed', 'UpstreamFailed'],
   },
   {
+    why: 'where the artifacts before it are lost, a stage is not tried again as it is',
+    observed: { classify: complete, 'pseudo-label': failed(1, EXIT.upstreamMissing) },
+    outcome: 'Failed',
+    done: true,
+    reasons: ['Complete', 'UpstreamMissing', 'UpstreamFailed', 'UpstreamFailed'],
+  },
+  {
     why: 'a stage that is killed again and again without getting further is given up',
     observed: { classify: interrupted(MAX_INTERRUPTIONS) },
     outcome: 'Failed',

@@ -53,6 +53,9 @@ const edits: [why: string, field: string, value: Json, runs: StageName[]][] = [
   ['retries', 'retries', 9, []],
   ['storage', 'storage.path', '/elsewhere', []],
   ['placement', 'placement.segment.gpus', 4, []],
+  ['the queue', 'queueName', 'lab', []],
+  ['how long Jobs are kept', 'ttlSecondsAfterFinished', 60, []],
+  ['shards', 'placement.evaluate.shards', 4, []],
   ['the rhythm of checkpoints', 'segment.checkpointEvery', 7, []],
   ['the rhythm of checkpoints in classify', 'classify.checkpointEvery', 7, []],
   ['the default output stride, spelled out', 'model.outputStride', 8, []],
@@ -70,7 +73,7 @@ function leaves(node: SchemaNode, path: string): string[] {
 
 test('every field of the spec has been thought about: it is in the table of edits, in a table like it, or known to have no effect', () => {
   const thoughtAbout = new Set(edits.map(([, field]) => field));
-  const handledElsewhere = /^(dataset|placement|storage|pseudoLabels\.(source|external)|model\.(weights|headChannels))/;
+  const handledElsewhere = /^(dataset|placement|storage|pseudoLabels\.(source|external)|model\.(weights|weightsFrom|headChannels)|image$)/;
   const siblings = /^(classify|segment|losses\.\w+|pseudoLabels\.refinement|evaluation)\./;
   const forgotten = leaves(schemaTree(ExperimentSpec), '').filter(
     (field) => !thoughtAbout.has(field) && !handledElsewhere.test(field) && !siblings.test(field),

@@ -69,9 +69,9 @@ async function writePhoto(path: string): Promise<string> {
   return join(root, path);
 }
 
-async function writeMap(path: string, map: LabelMap): Promise<string> {
+function writeMap(path: string, map: LabelMap): string {
   mkdirSync(dirname(join(root, path)), { recursive: true });
-  await writeIndexPng(join(root, path), map);
+  writeIndexPng(join(root, path), map);
   return join(root, path);
 }
 
@@ -79,8 +79,8 @@ async function makeDataset(): Promise<Dataset> {
   const sample = async (id: string, inside: number) => ({
     id,
     image: await writePhoto(`images/${id}.jpg`),
-    scribble: await writeMap(`scribbles/${id}.png`, box(inside, 255)),
-    mask: await writeMap(`masks/${id}.png`, box(inside, 0)),
+    scribble: writeMap(`scribbles/${id}.png`, box(inside, 255)),
+    mask: writeMap(`masks/${id}.png`, box(inside, 0)),
   });
   return { classes: ['background', 'cat', 'dog'], train: [await sample('t1', 1), await sample('t2', 2)], val: [await sample('v1', 1)] };
 }
@@ -218,9 +218,9 @@ test('damaged files are noted and the rest is reported', async () => {
 
 test('the gallery shows every picture that there is, and both distance maps around the configured λ', async () => {
   const dataset = await makeDataset();
-  await writeMap('pseudo-label/labels/t2.png', box(2, 0));
+  writeMap('pseudo-label/labels/t2.png', box(2, 0));
   await writePhoto('pseudo-label/heat-maps/t2.png');
-  await writeMap('evaluate/predictions/v1.png', box(1, 2));
+  writeMap('evaluate/predictions/v1.png', box(1, 2));
   const { gallery, notes } = await collectReport(source({ losses: { classDistance: { lambda: 7 } } }, { dataset }));
   assert.equal(notes, []);
   // Heat maps are kept of the chosen images only.
@@ -278,7 +278,7 @@ test('an image that cannot be read is noted and the others are shown', async () 
 
 test('a small palette picture of a label map is exact', async () => {
   const dataset = await makeDataset();
-  await writeMap('evaluate/predictions/v1.png', box(1, 2));
+  writeMap('evaluate/predictions/v1.png', box(1, 2));
   const { gallery } = await collectReport(source({}, { dataset }));
   const prediction = gallery.validation[0].pictures[1];
   const { data, info } = await sharp(Buffer.from(prediction.src.split(',')[1], 'base64'))

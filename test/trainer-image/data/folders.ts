@@ -42,7 +42,7 @@ export async function createTestFolder(): Promise<TestFolder> {
     async writeLabels(name, width, height, labels) {
       const data = new Uint8Array(width * height).fill(255);
       data.set(labels);
-      await writeIndexPng(await place(name), { width, height, data });
+      writeIndexPng(await place(name), { width, height, data });
     },
     async writeImage(name, width, height) {
       const random = createRandom(name);

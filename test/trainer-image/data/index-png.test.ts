@@ -149,7 +149,7 @@ test('files are written whole or not at all, and read back', async () => {
   try {
     const file = join(folder, 'a.png');
     await writeFile(file, 'an older file');
-    await writeIndexPng(file, { width: 2, height: 2, data: Uint8Array.of(0, 1, 2, 255) });
+    writeIndexPng(file, { width: 2, height: 2, data: Uint8Array.of(0, 1, 2, 255) });
     assert.equal([...(await readIndexPng(file)).data], [0, 1, 2, 255]);
     assert.equal(await readdir(folder), ['a.png']);
     const missing = join(folder, 'b.png');

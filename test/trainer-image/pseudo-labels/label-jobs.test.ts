@@ -37,15 +37,17 @@ test.before.each(async (state) => {
     .toFile(path('a.png'));
   const mask = Uint8Array.from({ length: WIDTH * HEIGHT }, (_, i) => (right(i) ? 2 : 0));
   const scribble = mask.map((label, i) => (Math.floor(i / WIDTH) === 16 && i % 4 === 0 ? label : 255));
-  await writeIndexPng(path('scribble.png'), { width: WIDTH, height: HEIGHT, data: scribble });
-  await writeIndexPng(path('mask.png'), { width: WIDTH, height: HEIGHT, data: mask });
+  writeIndexPng(path('scribble.png'), { width: WIDTH, height: HEIGHT, data: scribble });
+  writeIndexPng(path('mask.png'), { width: WIDTH, height: HEIGHT, data: mask });
   await mkdir(path('labels'));
   await mkdir(path('heat-maps'));
+  await mkdir(path('unfinished'));
   const activations = { width: 4, height: 2, planes: [Float32Array.from([0, 0, 1, 3, 0, 0, 0.5, 1])], classIndices: [2] };
   const sample = { id: 'a', image: path('a.png'), scribble: path('scribble.png'), mask: path('mask.png') };
   state.root = root;
   state.task = { sample, activations, threshold: 0.4, heatMap: true };
-  state.context = { classes: ['background', 'b', 'c'], settings, labels: path('labels'), heatMaps: path('heat-maps') };
+  const folders = { labels: path('labels'), heatMaps: path('heat-maps'), unfinished: path('unfinished') };
+  state.context = { classes: ['background', 'b', 'c'], settings, ...folders };
 });
 test.after.each(({ root }) => rm(root, { recursive: true }));
 
@@ -122,7 +124,7 @@ test('a thread scores every threshold on the scribbles', async ({ task, context 
 });
 
 test('a mask of another size is bad input that names the file', async ({ task, context }) => {
-  await writeIndexPng(task.sample.mask!, { width: 2, height: 2, data: new Uint8Array(4) });
+  writeIndexPng(task.sample.mask!, { width: 2, height: 2, data: new Uint8Array(4) });
   try {
     await inPool<LabelTask, LabelResult>('makePseudoLabel', context, task);
     assert.unreachable();

@@ -78,7 +78,7 @@ test('a validation split of which some masks are missing is bad input that names
     assert.match((error as BadInputError).file ?? '', /SegmentationClass\/v1\.png$/);
   }));
 
-test('told to stop, it goes on with the next image and measures the same; a prediction that was lost makes it begin anew', ({ folder }) =>
+test('told to stop, it goes on with the next image and measures the same; a prediction that was lost is made again', ({ folder }) =>
   withFolder(async (root) => {
     const images = (events: readonly StageEvent[]) => events.flatMap((event) => (event.type === 'progress' ? [event.done] : []));
     const whole = stage(join(root, 'whole'), folder);
@@ -99,7 +99,7 @@ test('told to stop, it goes on with the next image and measures the same; a pred
     writeFileSync(join(second.output, ARTIFACTS.evaluate.predictions, 'v0.png'), '');
     const third = stage(parts, folder);
     assert.equal(await evaluate(third.context), metrics);
-    assert.equal(images(third.events), [1, 2, 3]);
+    assert.equal(images(third.events), [3]);
   }));
 
 test.run();

@@ -9,7 +9,8 @@ function makeContext() {
   const clock = { ms: 0 };
   const spec = ExperimentSpec.parse({ seed: 5, dataset: { generator: {} } });
   const input = { version: 'v1' as const, experiment: 'e', stage: 'segment' as const, key: 'k', spec, upstream: {}, output: '/o' };
-  const context = createStageContext(input, { emit: (event) => void events.push(event), isStopping: () => true, now: () => clock.ms });
+  const ports = { emit: (event: StageEvent) => void events.push(event), isStopping: () => true, now: () => clock.ms };
+  const context = createStageContext(input, { ...ports, process: 'p', shard: { number: 0, of: 1 } });
   return { context, events, clock };
 }
 
@@ -35,6 +36,28 @@ test('progress is reported a few times a second; reaching the total always is', 
     events.map((event) => event.type === 'progress' && event.done),
     [1, 4, 10, 10, 10],
   );
+});
+
+test('IoU by class goes with the first report that has a new list, also where an earlier one was left out', () => {
+  const { context, events, clock } = makeContext();
+  const [first, second] = [[0.1], [0.2]];
+  for (const [ms, iou] of [
+    [0, first],
+    [300, first],
+    [350, second],
+    [600, second],
+    [900, second],
+  ] as const) {
+    clock.ms = ms;
+    context.progress({ label: 'images', done: ms, total: 1000, unit: 'image', meanIou: iou[0], iou, classes: ['a'] });
+  }
+  const told = events.map((event) => event.type === 'progress' && [event.done, event.meanIou, event.iou, event.classes]);
+  assert.equal(told, [
+    [0, 0.1, [0.1], ['a']],
+    [300, 0.1, undefined, undefined],
+    [600, 0.2, [0.2], ['a']],
+    [900, 0.2, undefined, undefined],
+  ]);
 });
 
 test('the context hands on seed, folder and the wish to stop; stopping is an interruption', () => {

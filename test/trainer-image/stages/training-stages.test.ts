@@ -63,7 +63,8 @@ for (const stage of ['classify', 'segment'] as const) {
       assert.instance(error, BadInputError);
       assert.match((error as BadInputError).file ?? '', /v1\.png$/);
       assert.match(error.message, /class 9/);
-      assert.equal(readdirSync(output), []);
+      assert.equal(readdirSync(output), [ARTIFACTS.checkpoint]);
+      assert.equal(readdirSync(join(output, ARTIFACTS.checkpoint)), []);
     }));
 }
 
@@ -141,7 +142,7 @@ test('segment ends with the mIoU of its last validation, also where an earlier a
 
 test('without them and with batch norm that learns, training starts from scratch with a warning', ({ folder }) =>
   withFolder(async (root) => {
-    const isStopping = () => existsSync(join(root, 'stages', 'segment', 'key', ARTIFACTS.segment.checkpoint));
+    const isStopping = () => existsSync(join(root, 'stages', 'segment', 'key', ARTIFACTS.segment.history));
     const spec = { ...specOf(folder), model: BUILT_IN, classify: FROZEN, losses: SCRIBBLE_ONLY };
     const { context, events } = makeContext(root, { stage: 'segment', spec, isStopping });
     await withoutBuiltInWeights(root, () => segment(context).catch(() => undefined));

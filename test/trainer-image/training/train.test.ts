@@ -92,11 +92,17 @@ function makeRun(output: string, { settings = {}, stopAfter = Infinity, spoil, o
     afterEpoch: (epoch, step, report) => {
       validated.push([epoch, step]);
       report(0.57);
-      return Promise.resolve(epoch / 10);
+      return Promise.resolve({ meanIou: epoch / 10, iou: [epoch / 10, null], classes: ['a', 'b'] });
     },
   };
   const input = { version: 'v1' as const, experiment: 'test', stage: 'classify' as const, key: 'k', spec: SPEC, upstream: {}, output };
-  const ports = { emit: (event: StageEvent) => void events.push(event), isStopping: () => current >= stopAfter, now };
+  const ports = {
+    emit: (event: StageEvent) => void events.push(event),
+    isStopping: () => current >= stopAfter,
+    now,
+    process: 'one',
+    shard: { number: 0, of: 1 },
+  };
   return { task, context: createStageContext(input, ports), events, validated, store };
 }
 

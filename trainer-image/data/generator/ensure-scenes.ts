@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import sharp from 'sharp';
 import type { DatasetSettings } from '../../../operator/api/experiment.ts';
 import { BadInputError } from '../../errors.ts';
+import { fileSystemError, STORAGE_FIELD } from '../../file-system-error.ts';
 import { removeAbandonedFolders } from '../abandoned-folders.ts';
 import { drawScribbles } from '../draw-scribbles.ts';
 import { encodeIndexPng } from '../index-png.ts';
@@ -125,10 +126,10 @@ async function createTemporary(folder: string): Promise<string> {
     await removeAbandonedFolders(dirname(folder), `${basename(folder)}.making-`, Date.now());
     return await mkdtemp(`${folder}.making-`);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = fileSystemError(cause)?.message ?? (cause instanceof Error ? cause.message : String(cause));
     throw new BadInputError(`the folder for the generated scenes cannot be written (${reason})`, {
       file: dirname(folder),
-      field: 'spec.storage.path',
+      field: STORAGE_FIELD,
       cause,
     });
   }

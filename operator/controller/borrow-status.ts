@@ -1,0 +1,39 @@
+import type { ExperimentStatus } from '../api/status.ts';
+import type { PlannedStage } from '../plan/plan.ts';
+
+type Results = NonNullable<ExperimentStatus['results']>;
+
+const RESULTS_OF = {
+  classify: [],
+  'pseudo-label': ['pseudoLabelMeanIou'],
+  segment: [],
+  evaluate: ['meanIou', 'pixelAccuracy', 'classes'],
+} as const satisfies Record<PlannedStage['name'], (keyof Results)[]>;
+
+/**
+ * An experiment's status with what another one tells of a stage that it has completed for both: when and where it ran, and what came out.
+ * Pure.
+ */
+export function borrowStatus(
+  own: ExperimentStatus | undefined,
+  lender: ExperimentStatus | undefined,
+  stage: Pick<PlannedStage, 'name' | 'key'>,
+): ExperimentStatus | undefined {
+  const entry = lender?.stages?.find(({ name, key }) => name === stage.name && key === stage.key);
+  if (lender === undefined || entry === undefined) return own;
+  const others = (own?.stages ?? []).filter(({ name }) => name !== stage.name);
+  const results = Object.fromEntries(
+    RESULTS_OF[stage.name].flatMap((name) => (lender.results?.[name] === undefined ? [] : [[name, lender.results[name]]])),
+  );
+  const { image, datasetDigest } = lender.provenance ?? {};
+  return {
+    ...own,
+    stages: [...others, entry],
+    results: { ...own?.results, ...results },
+    provenance: {
+      ...own?.provenance,
+      ...(image === undefined || own?.provenance?.image !== undefined ? {} : { image }),
+      ...(datasetDigest === undefined || own?.provenance?.datasetDigest !== undefined ? {} : { datasetDigest }),
+    },
+  };
+}

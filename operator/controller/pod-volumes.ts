@@ -1,0 +1,77 @@
+import { posix } from 'node:path';
+import type { V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import type { Experiment } from '../api/experiment.ts';
+import { weightsFile } from '../plan/stage-inputs.ts';
+import type { PlannedStage } from '../plan/plan.ts';
+
+type Spec = Experiment['spec'];
+
+/** Where things lie in a stage's pod. */
+const MOUNTS = { storage: '/cdsp', data: '/data', labels: '/labels', weights: '/weights' } as const;
+
+/** Folder of a stage's artifacts in its pod. */
+export const stageFolderInPod = ({ name, key }: Pick<PlannedStage, 'name' | 'key'>): string => `${MOUNTS.storage}/stages/${name}/${key}`;
+
+interface Source {
+  readonly claimName?: string;
+  readonly image?: string;
+}
+
+/** What an experiment reads besides its artifacts, by the volume's name. */
+function sourcesOf({ dataset, pseudoLabels, model }: Spec): Partial<Record<'data' | 'labels' | 'weights', Source>> {
+  return {
+    ...(dataset.folder === undefined ? {} : { data: dataset.folder }),
+    ...(pseudoLabels.external === undefined ? {} : { labels: pseudoLabels.external }),
+    ...(model.weightsFrom === undefined ? {} : { weights: model.weightsFrom }),
+  };
+}
+
+const isMounted = ({ claimName, image }: Source): boolean => claimName !== undefined || image !== undefined;
+
+function volume(name: string, { claimName, image }: Source): V1Volume {
+  return image === undefined
+    ? { name, persistentVolumeClaim: { claimName: claimName ?? '', readOnly: true } }
+    : { name, image: { reference: image, pullPolicy: 'IfNotPresent' } };
+}
+
+export interface PodVolumes {
+  readonly volumes: V1Volume[];
+  readonly volumeMounts: V1VolumeMount[];
+}
+
+/** The artifacts' claim, a place for temporary files, and what the experiment reads from other volumes, read-only. */
+export function podVolumes(spec: Spec, claim: string): PodVolumes {
+  const read = Object.entries(sourcesOf(spec)).filter(([, source]) => isMounted(source));
+  return {
+    volumes: [
+      { name: 'storage', persistentVolumeClaim: { claimName: claim } },
+      { name: 'tmp', emptyDir: {} },
+      ...read.map(([name, source]) => volume(name, source)),
+    ],
+    volumeMounts: [
+      { name: 'storage', mountPath: MOUNTS.storage },
+      { name: 'tmp', mountPath: '/tmp' },
+      ...read.map(([name]) => ({ name, mountPath: MOUNTS[name as keyof typeof MOUNTS], readOnly: true })),
+    ],
+  };
+}
+
+/** The spec with the paths that a stage's pod sees: below the volume that is named for them, else on the artifacts' claim. */
+export function specInPod(spec: Spec): Spec {
+  const inPod = (path: string, mount: 'data' | 'labels' | 'weights', source: Source = {}) =>
+    posix.join(isMounted(source) ? MOUNTS[mount] : MOUNTS.storage, path);
+  const { dataset, pseudoLabels, model, storage } = spec;
+  const { folder } = dataset;
+  const { external } = pseudoLabels;
+  const weights = weightsFile(model);
+  return {
+    ...spec,
+    dataset: { ...dataset, ...(folder === undefined ? {} : { folder: { ...folder, path: inPod(folder.path, 'data', folder) } }) },
+    pseudoLabels: {
+      ...pseudoLabels,
+      ...(external === undefined ? {} : { external: { ...external, path: inPod(external.path, 'labels', external) } }),
+    },
+    model: { ...model, ...(weights === undefined ? {} : { weights: inPod(weights, 'weights', model.weightsFrom) }) },
+    storage: { ...storage, path: MOUNTS.storage },
+  };
+}

@@ -1,0 +1,109 @@
+import type { StageName } from '../api/experiment.ts';
+import { isInvalid, isStatus } from './cluster.ts';
+import type { ApiError } from './cluster.ts';
+import type { Trouble } from './observe-pod.ts';
+
+export interface RefusedDeedsOptions {
+  /** In milliseconds, never going back. */
+  readonly elapsed: () => number;
+  /** Asks for the experiment to be looked at again. */
+  readonly requeueAfter: (key: string, delayMs: number) => void;
+  /** Told of each refusal. */
+  readonly onError: (key: string, error: unknown) => void;
+}
+
+/** Something to be done in the cluster for an experiment. */
+export interface Deed {
+  /** The same for the same thing to be done. */
+  readonly id: string;
+  /** The stage that does not run without it. */
+  readonly stage?: StageName;
+  readonly run: () => Promise<void>;
+}
+
+export interface Outcome {
+  readonly hasActed: boolean;
+  /** What keeps stages from running, refused now or before. */
+  readonly refusals: ReadonlyMap<StageName, Trouble>;
+  /** Other trouble of the cluster: it says nothing about the experiment. */
+  readonly error: Error | undefined;
+}
+
+/** The server's answers that trying again at once does not change: the object is not valid, or a quota, a policy or a webhook forbids it. */
+const REFUSALS = [400, 403, 422];
+const FIRST_MS = 10_000;
+/** Something else is in the way of a name: it goes without the experiment being edited, and without a word to the operator. */
+const IN_THE_WAY = ['JobExists', 'ClaimExists', 'ClaimEnding'];
+/** What others heal, such as a quota that is freed, somebody waits for; what is not valid takes an edit, which is tried at once. */
+const LONGEST_MS = { forbidden: 60_000, invalid: 300_000 };
+
+interface Refusal {
+  readonly error: ApiError;
+  /** In a row. */
+  readonly times: number;
+  readonly until: number;
+}
+
+/**
+ * Does what is to be done, and remembers what the server refused: that is asked for again ever more seldom, whatever else brings the
+ * experiment up meanwhile, and at once when it was edited.
+ */
+export class RefusedDeeds {
+  readonly #options: RefusedDeedsOptions;
+  readonly #entries = new Map<string, { readonly version: string; readonly refusals: ReadonlyMap<string, Refusal> }>();
+
+  constructor(options: RefusedDeedsOptions) {
+    this.#options = options;
+  }
+
+  forget(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  /** @param version of the experiment's spec: what was refused of another one says nothing */
+  async carryOut(key: string, version: string, deeds: readonly Deed[]): Promise<Outcome> {
+    const entry = this.#entries.get(key);
+    const before = entry?.version === version ? entry.refusals : new Map<string, Refusal>();
+    const isHeld = ({ id }: Deed) => (before.get(id)?.until ?? 0) > this.#options.elapsed();
+    const refusals = new Map(deeds.filter(isHeld).flatMap(({ id }) => [[id, before.get(id)]] as [string, Refusal][]));
+    const due = deeds.filter(({ id }) => !refusals.has(id));
+    // All at once: a failure that nobody waits for yet would end the process. What is refused is no reason to leave the rest undone.
+    const ends = await Promise.allSettled(due.map(({ run }) => run()));
+    let error: Error | undefined;
+    for (const [index, end] of ends.entries()) {
+      if (end.status === 'fulfilled') continue;
+      const { id } = due[index];
+      if (isStatus(end.reason, ...REFUSALS)) refusals.set(id, this.#refused(key, end.reason, before.get(id)));
+      else error ??= asError(end.reason);
+    }
+    for (const { until } of refusals.values()) this.#options.requeueAfter(key, Math.max(0, until - this.#options.elapsed()));
+    if (refusals.size > 0) this.#entries.set(key, { version, refusals });
+    else this.#entries.delete(key);
+    return { hasActed: ends.some(({ status }) => status === 'fulfilled'), refusals: troublesOf(deeds, refusals), error };
+  }
+
+  #refused(key: string, error: ApiError, before: Refusal | undefined): Refusal {
+    this.#options.onError(key, error);
+    const longest = isInvalid(error) ? LONGEST_MS.invalid : LONGEST_MS.forbidden;
+    const times = (before?.times ?? 0) + 1;
+    return { error, times, until: this.#options.elapsed() + Math.min(longest, FIRST_MS * 2 ** Math.min(20, times - 1)) };
+  }
+}
+
+function troublesOf(deeds: readonly Deed[], refusals: ReadonlyMap<string, Refusal>): Map<StageName, Trouble> {
+  return new Map(
+    deeds.flatMap(({ id, stage }) => {
+      const refusal = refusals.get(id);
+      return stage === undefined || refusal === undefined ? [] : [[stage, troubleOf(refusal.error)] as const];
+    }),
+  );
+}
+
+const troubleOf = (error: ApiError): Trouble => ({
+  condition: 'Started',
+  reason: error.status === 403 ? 'Forbidden' : error.reason === '' ? 'Refused' : error.reason,
+  message: IN_THE_WAY.includes(error.reason) ? error.message : `the API server refuses it: ${error.message}`,
+  needsChange: isInvalid(error),
+});
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));

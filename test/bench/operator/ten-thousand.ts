@@ -1,0 +1,145 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ExperimentStatus } from '../../../operator/api/status.ts';
+import { experimentsPath } from '../../../operator/controller/resource-paths.ts';
+import { buildExperiment, createExperiment, createVolume, LAST_WORDS, NAMESPACE, startBench } from './bench.ts';
+import type { Bench } from './bench.ts';
+import { inParallel } from '../../in-parallel.ts';
+import { finishedStatus } from './finished-status.ts';
+import { observe } from './observer.ts';
+import type { Observer } from './observer.ts';
+import { startOperator } from './operator-process.ts';
+import type { OperatorProcess } from './operator-process.ts';
+import { median } from './statistics.ts';
+import { formatMs } from './table.ts';
+import type { Finding } from './table.ts';
+import { handOvers } from './timeline.ts';
+
+const POD_MS = 300;
+const WRITERS = 16;
+const IDLE_MS = 40_000;
+/** Of those that are not finished: run to their end one after the other; the others get pods that run for ever. */
+const HANDED_OVER = 20;
+const LIMIT = { syncedMs: 20_000, megabytes: 350, handOverMs: 100, cpuPercent: 2 };
+
+export interface TenThousandOptions {
+  readonly entry: string;
+  readonly finished: number;
+  readonly unfinished: number;
+}
+
+const MERGE = 'application/merge-patch+json';
+const pathOf = (name: string) => `${experimentsPath(NAMESPACE)}/${name}`;
+const on = (node: string) => ({ placement: { default: { nodeSelector: { 'kubernetes.io/hostname': node } } } });
+const [SHORT, ENDLESS] = ['simulated-0', 'simulated-1'];
+
+/** What a status looks like in the end, as the operator itself writes it. */
+async function exampleStatus(bench: Bench): Promise<ExperimentStatus> {
+  const operator = await startOperator(bench);
+  const observer = await observe(bench);
+  await createVolume(bench, 'cdsp-example');
+  await createExperiment(bench, buildExperiment('example', 0, on(SHORT)));
+  await observer.until('the example to succeed', () => observer.count('Succeeded') === 1);
+  await observer.stop();
+  await operator.stop('SIGTERM');
+  const { status } = await bench.cluster.client.expect<{ status: ExperimentStatus }>('GET', pathOf('example'));
+  return status;
+}
+
+async function createAll(bench: Bench, { finished, unfinished }: TenThousandOptions): Promise<string[]> {
+  const example = await exampleStatus(bench);
+  const numbers = Array.from({ length: finished - 1 }, (_, index) => index + 1);
+  await inParallel(numbers, WRITERS, async (number) => {
+    const name = `finished-${number}`;
+    await createExperiment(bench, buildExperiment(name, number));
+    await bench.cluster.client.expect('PATCH', `${pathOf(name)}/status`, { status: finishedStatus(example, 'example', name) }, MERGE);
+  });
+  const names = Array.from({ length: unfinished }, (_, index) => `unfinished-${index}`);
+  await inParallel([...names.entries()], WRITERS, async ([index, name]) => {
+    await createVolume(bench, `cdsp-${name}`);
+    const place = on(index < HANDED_OVER ? SHORT : ENDLESS);
+    await createExperiment(bench, buildExperiment(name, finished + index, { suspend: true, ...place }));
+  });
+  return names;
+}
+
+/** Share of a core in per cent, over a while in which nothing is changed. */
+async function cpuPercent(operator: OperatorProcess): Promise<number> {
+  await operator.requests();
+  const [at, seconds] = [performance.now(), operator.cpuSeconds()];
+  await delay(IDLE_MS);
+  return (100_000 * (operator.cpuSeconds() - seconds)) / (performance.now() - at);
+}
+
+const resume = (bench: Bench, name: string) => bench.cluster.client.expect('PATCH', pathOf(name), { spec: { suspend: false } }, MERGE);
+
+/** @returns milliseconds from the answer to each edit to the first pod */
+async function runSome(bench: Bench, observer: Observer, names: readonly string[]): Promise<number[]> {
+  const times: number[] = [];
+  const before = observer.count('Succeeded');
+  for (const [index, name] of names.entries()) {
+    await resume(bench, name);
+    const editedAt = performance.now();
+    await observer.until(`${name} to succeed`, () => observer.count('Succeeded') === before + index + 1);
+    times.push(
+      Math.min(
+        ...observer
+          .pods()
+          .filter(({ experiment }) => experiment === name)
+          .map(({ createdAt }) => createdAt),
+      ) - editedAt,
+    );
+  }
+  return times;
+}
+
+/** An operator among very many experiments, nearly all of which have ended. */
+export async function measureTenThousand(options: TenThousandOptions): Promise<Finding> {
+  const { entry, finished, unfinished } = options;
+  await using bench = await startBench({ entry, ends: [{ name: 'short', nodes: [SHORT], runMs: POD_MS, message: LAST_WORDS }] });
+  const names = await createAll(bench, options);
+  const operator = await startOperator(bench);
+  const syncedMs = await operator.synced();
+  await operator.leading();
+  const idle = await cpuPercent(operator);
+  const memory = operator.memory();
+  const observer = await observe(bench);
+  const edits = await runSome(bench, observer, names.slice(0, HANDED_OVER));
+  const seen = handOvers(observer.pods()).filter(({ to }) => names.includes(to.experiment));
+  const times = seen.map(({ ms }) => ms);
+  const rest = names.slice(HANDED_OVER);
+  await inParallel(rest, WRITERS, (name) => resume(bench, name));
+  await observer.until('pods that run', () => observer.pods().filter(({ phase }) => phase === 'Running').length === rest.length);
+  await observer.stop();
+  const busy = await cpuPercent(operator);
+  const last = operator.memory();
+
+  const count = `${finished + unfinished} experiments, ${finished} of them finished`;
+  const worst = Math.max(...times);
+  const peak = Math.max(memory.peak, last.peak);
+  return {
+    rows: [
+      { measure: `${count}: start to synced`, measured: formatMs(syncedMs), toReach: '20 s', isReached: syncedMs <= LIMIT.syncedMs },
+      {
+        measure: `${count}: resident memory, peak (when idle)`,
+        measured: `${peak.toFixed(0)} MB (${memory.resident.toFixed(0)} MB)`,
+        toReach: `${LIMIT.megabytes} MB`,
+        isReached: peak <= LIMIT.megabytes,
+      },
+      {
+        measure: `${count}: hand-over, worst (p50) of ${times.length}`,
+        measured: `${formatMs(worst)} (${formatMs(median(times))})`,
+        toReach: formatMs(LIMIT.handOverMs),
+        isReached: worst <= LIMIT.handOverMs,
+      },
+      {
+        measure: `${count}: CPU when idle, of one core`,
+        measured: `${idle.toFixed(2)} %`,
+        toReach: `${LIMIT.cpuPercent} %`,
+        isReached: idle <= LIMIT.cpuPercent,
+      },
+    ],
+    notes: [
+      `${count}: a suspended one that is resumed has its first pod after ${formatMs(median(edits))} (worst ${formatMs(Math.max(...edits))}), its claim included. With ${rest.length} running pods that are asked for their progress the operator uses ${busy.toFixed(1)} % of a core and ${last.resident.toFixed(0)} MB.`,
+    ],
+  };
+}

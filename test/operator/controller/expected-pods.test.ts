@@ -1,0 +1,44 @@
+import { mock } from 'node:test';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ExpectedPods } from '../../../operator/controller/expected-pods.ts';
+
+test.before.each(() => mock.timers.enable({ apis: ['setTimeout'] }));
+test.after.each(() => mock.timers.reset());
+
+function makeExpected() {
+  const told: number[] = [];
+  const expected: ExpectedPods = new ExpectedPods(() => told.push(expected.count));
+  return { expected, told };
+}
+
+test('a Job counts from when it was made to when its pod is there, which is told', () => {
+  const { expected, told } = makeExpected();
+  expected.add('lab/a');
+  expected.add('lab/b');
+  expected.add('lab/b');
+  assert.is(expected.count, 2);
+  expected.delete('lab/a');
+  expected.delete('lab/a');
+  expected.delete('lab/c');
+  assert.equal(told, [1]);
+});
+
+test('a Job that a quota keeps from having a pod holds nobody back for longer than ten seconds', () => {
+  const { expected, told } = makeExpected();
+  expected.add('lab/a');
+  mock.timers.tick(9999);
+  assert.is(expected.count, 1);
+  mock.timers.tick(1);
+  assert.equal([expected.count, told], [0, [0]]);
+});
+
+test('nothing is told when all is forgotten', () => {
+  const { expected, told } = makeExpected();
+  expected.add('lab/a');
+  expected.clear();
+  mock.timers.tick(20_000);
+  assert.equal([expected.count, told], [0, []]);
+});
+
+test.run();
