@@ -99,16 +99,18 @@ function addStage(
 
 function addDetails(to: Exposition, labels: Labels, { status, live }: ExperimentFacts, now: number): void {
   const families = EXPERIMENT_FAMILIES;
+  let evaluateTellsItself = false;
   for (const name of STAGES) {
     const stage = status?.stages?.find((entry) => entry.name === name);
     // A pod that still ends has nothing to add to a stage that is complete.
     const told = isDone(stage) ? undefined : live.get(name);
     if (stage !== undefined || told !== undefined) addStage(to, labels, name, stage, told, now);
+    evaluateTellsItself ||= name === 'evaluate' && told?.iou !== undefined;
   }
   const { pixelAccuracy, pseudoLabelMeanIou, classes = [] } = status?.results ?? {};
   to.add(families.pixelAccuracy, labels, pixelAccuracy);
   to.add(families.pseudoLabels, labels, pseudoLabelMeanIou);
-  if (live.get('evaluate')?.iou === undefined) {
+  if (!evaluateTellsItself) {
     for (const { name, iou } of classes) to.add(families.iou, { ...labels, stage: 'evaluate', class: name }, iou);
   }
   const trouble = troubleConditionOf(status);

@@ -73,6 +73,10 @@ test('an experiment that has just ended tells all of it', () => {
   ]);
 });
 
+test('a pod that has not quite ended yet adds nothing to a stage that is complete, and hides nothing of it', () => {
+  assert.equal(series({ ...finished(-59), live: new Map([['evaluate', LIVE]]) }), series(finished(-59)));
+});
+
 const lean: [why: string, facts: ExperimentFacts, series: string[]][] = [
   ['one that ended an hour ago', finished(-60), ['info{phase="Succeeded",stage="evaluate"} 1', 'mean_iou{stage="evaluate"} 0.625']],
   [
