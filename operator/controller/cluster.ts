@@ -27,6 +27,16 @@ export class ApiError extends Error {
 export const isStatus = (error: unknown, ...statuses: number[]): error is ApiError =>
   error instanceof ApiError && statuses.includes(error.status);
 
+/** Whether an object of this name is there. Other conflicts have other causes, such as a quota that was counted twice at a time, and leave nothing there. */
+export const isThereAlready = (error: unknown): boolean => isStatus(error, 409) && error.reason === 'AlreadyExists';
+
+/** Awaits a request that may as well be answered by this status. */
+export async function ignoreStatus(status: number | readonly number[], request: Promise<unknown>): Promise<void> {
+  await request.catch((error: unknown) => {
+    if (!isStatus(error, ...[status].flat())) throw error;
+  });
+}
+
 /**
  * Whether the server refused what was asked for: the object is invalid, or a quota, a policy or an admission webhook forbids it. Asking
  * again at once changes nothing. A right that the operator lacks is another matter; the server tells the two apart by its words alone.

@@ -1,23 +1,24 @@
-import type { KubernetesObject, V1Job, V1PersistentVolumeClaim, V1Pod } from '@kubernetes/client-node';
+import type { KubernetesObject, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { ExperimentStatus } from '../api/status.ts';
 import type { Observed } from '../plan/decide.ts';
 import type { Plan, PlannedStage } from '../plan/plan.ts';
 import type { StageRunner } from '../plan/stage-runner.ts';
-import { buildClaim, buildClaimPatch } from './build-claim.ts';
 import { buildJob, mutableJobSpec, stagePlacement } from './build-job.ts';
 import type { StagePodSettings } from './build-pod.ts';
 import { CACHED_ELSEWHERE, keepJob } from './caches.ts';
-import { ApiError, isStatus } from './cluster.ts';
+import { ApiError, ignoreStatus, isStatus, isThereAlready } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { ownerReference } from './cluster-experiment.ts';
 import type { ClusterExperiment } from './cluster-experiment.ts';
+import type { Deeds } from './deeds.ts';
+import { ExperimentClaim } from './experiment-claim.ts';
 import { ANNOTATIONS, claimDigest, isOwn, jobName, LABELS, shortKey } from './names.ts';
 import { withLost } from './lost-artifacts.ts';
 import { observedOf, viewStage, viewStages } from './observe.ts';
 import type { StageFacts, StageRecord, StageViews } from './observe.ts';
 import { isFailed } from './observe-pod.ts';
-import { RecentMap } from './recent-map.ts';
-import { claimsPath, experimentsPath, jobsPath, podsPath } from './resource-paths.ts';
+import { expireJob, isFinished, isFirstOwner, releaseJob } from './owned-jobs.ts';
+import { experimentsPath, jobsPath, podsPath } from './resource-paths.ts';
 import type { StageMemo } from './stage-memo.ts';
 
 /** The part of the caches that stages are seen by. */
@@ -30,27 +31,6 @@ export interface StageCaches {
   isAwaitedByOthers(experiment: Pick<ClusterExperiment, 'namespace' | 'name'>, job: string): boolean;
   /** The experiment on the claim, other than this one, that has completed a stage of this key. */
   completeElsewhere(namespace: string, claim: string, key: string): string | undefined;
-}
-
-/** What was done lately and the caches may not show yet; one for all experiments. */
-export class Deeds {
-  readonly created: RecentMap<V1Job>;
-  /** Jobs that were made and not seen yet, or seen to go before their end: they may have left pods that the caches do not show yet. */
-  readonly abandoned: RecentMap<true>;
-  /** The operator's own claim as it was last made or changed, by experiment (`namespace/name`). */
-  readonly claims = new Map<string, string>();
-
-  /** @param elapsed milliseconds, never going back */
-  constructor(elapsed: () => number) {
-    this.created = new RecentMap(elapsed);
-    this.abandoned = new RecentMap(elapsed);
-  }
-
-  /** Forgets what all caches have shown by now. */
-  tidy(): void {
-    this.created.tidy();
-    this.abandoned.tidy();
-  }
 }
 
 export interface JobStageRunnerOptions {
@@ -69,10 +49,13 @@ export interface JobStageRunnerOptions {
 
 /** An experiment's stages as Jobs; the second implementation of StageRunner. */
 export class JobStageRunner implements StageRunner {
+  /** The volume that its stages share. */
+  readonly volume: ExperimentClaim;
   readonly #options: JobStageRunnerOptions;
 
   constructor(options: JobStageRunnerOptions) {
     this.#options = options;
+    this.volume = new ExperimentClaim(options);
   }
 
   nameOf({ name, key }: PlannedStage): string {
@@ -111,7 +94,7 @@ export class JobStageRunner implements StageRunner {
       return existing.spec?.suspend === true ? this.#merge(stage, { ...metadata, spec: { suspend: false } }) : undefined;
     }
     // One that is not yet as it is wanted serves, too.
-    if (this.storage === undefined) await this.ensureClaim();
+    if (this.volume.storage === undefined) await this.volume.ensure();
     await this.#create(plan, stage, lostTo ?? this.#entry(stage)?.remadeFor);
   }
 
@@ -178,7 +161,7 @@ export class JobStageRunner implements StageRunner {
     const { name, uid } = job.metadata ?? {};
     this.#options.deeds.created.delete(`${namespace}/${name}`);
     // Not one of the same name that was made since.
-    await ignore([404, 409], this.#options.cluster.delete(`${jobsPath(namespace)}/${name}`, { uid }));
+    await ignoreStatus([404, 409], this.#options.cluster.delete(`${jobsPath(namespace)}/${name}`, { uid }));
   }
 
   #factsOf(plan: Plan, stage: PlannedStage): StageFacts {
@@ -303,123 +286,12 @@ export class JobStageRunner implements StageRunner {
 
   async #merge(stage: PlannedStage, patch: object): Promise<void> {
     const { cluster, experiment } = this.#options;
-    await ignore(404, cluster.merge(`${jobsPath(experiment.namespace)}/${this.nameOf(stage)}`, patch));
-  }
-
-  /** What is known of the operator's own claim: as it was made or last changed. */
-  get storage(): ExperimentStatus['storage'] {
-    const { deeds, experiment, claim, status } = this.#options;
-    const { claimName, size, retention } = experiment.spec.storage;
-    if (claimName !== undefined) return { claimName };
-    const isMade = deeds.claims.get(`${experiment.namespace}/${experiment.name}`) === this.#claimId();
-    return isMade ? { claimName: claim, size, retention } : status?.storage;
-  }
-
-  /**
-   * The operator's own claim; one that the experiment names is somebody else's to make. One that is there already is used where it is
-   * the operator's: kept artifacts are found again by an experiment of the same name.
-   */
-  async ensureClaim(): Promise<void> {
-    const { cluster, deeds, experiment, claim } = this.#options;
-    const path = claimsPath(experiment.namespace);
-    try {
-      await cluster.create(path, buildClaim(experiment, claim));
-    } catch (error) {
-      if (!isThereAlready(error)) throw error;
-      const existing = await cluster.get<V1PersistentVolumeClaim>(`${path}/${claim}`);
-      if (!isOwn(existing)) throw foreignClaim(claim);
-      if (existing.metadata?.deletionTimestamp !== undefined) throw endingClaim(claim);
-      await cluster.merge(`${path}/${claim}`, buildClaimPatch(experiment, existing));
-    }
-    deeds.claims.set(`${experiment.namespace}/${experiment.name}`, this.#claimId());
-  }
-
-  /** Makes the operator's own claim again where somebody has deleted it. */
-  async restoreClaim(): Promise<void> {
-    const { cluster, experiment, claim } = this.#options;
-    const existing = await cluster.get<V1PersistentVolumeClaim>(`${claimsPath(experiment.namespace)}/${claim}`).catch((error: unknown) => {
-      if (isStatus(error, 404)) return undefined;
-      throw error;
-    });
-    if (existing?.metadata?.deletionTimestamp !== undefined) throw endingClaim(claim);
-    if (existing === undefined) await this.ensureClaim();
-  }
-
-  /** Whether the claim is there as the experiment wants it. */
-  get hasClaim(): boolean {
-    const { storage } = this.#options.experiment.spec;
-    const { claimName, size, retention } = this.storage ?? {};
-    return storage.claimName !== undefined || (claimName !== undefined && size === storage.size && retention === storage.retention);
-  }
-
-  #claimId(): string {
-    const { experiment, claim } = this.#options;
-    const { size, retention } = experiment.spec.storage;
-    return `${experiment.uid}/${claim}/${size}/${retention}`;
+    await ignoreStatus(404, cluster.merge(`${jobsPath(experiment.namespace)}/${this.nameOf(stage)}`, patch));
   }
 }
 
-/**
- * Gives up a Job that an experiment needs no longer; where it is the only one to need it, the Job goes and its pod ends.
- * @throws ApiError, a conflict where somebody has changed the Job meanwhile
- */
-export async function releaseJob(
-  cluster: Pick<Cluster, 'merge' | 'delete'>,
-  { uid, namespace }: Pick<ClusterExperiment, 'uid' | 'namespace'>,
-  { metadata = {} }: V1Job,
-): Promise<void> {
-  const others = (metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid);
-  const path = `${jobsPath(namespace)}/${metadata.name}`;
-  const { resourceVersion } = metadata;
-  if (others.length === 0) return ignore(404, cluster.delete(path, { uid: metadata.uid, resourceVersion }));
-  await ignore(404, cluster.merge(path, { metadata: { resourceVersion, ownerReferences: others } }));
-}
-
-/**
- * From now on the Job may go, as soon as the experiment wants it. Not before its end is told in the status: with a Job that goes while
- * nobody looks, its result would be lost, and the stage would run again. Of several owners the first has its way.
- * @throws ApiError
- */
-export async function expireJob(
-  cluster: Pick<Cluster, 'merge'>,
-  experiment: Pick<ClusterExperiment, 'uid' | 'namespace'> & { readonly ttlSecondsAfterFinished?: number },
-  job: V1Job,
-): Promise<void> {
-  const { ttlSecondsAfterFinished, namespace } = experiment;
-  if (ttlSecondsAfterFinished === undefined || !isFirstOwner(experiment, job)) return;
-  if (job.spec?.ttlSecondsAfterFinished === ttlSecondsAfterFinished) return;
-  await ignore(404, cluster.merge(`${jobsPath(namespace)}/${job.metadata?.name}`, { spec: { ttlSecondsAfterFinished } }));
-}
-
-const isFirstOwner = ({ uid }: Pick<ClusterExperiment, 'uid'>, { metadata }: V1Job): boolean => metadata?.ownerReferences?.[0]?.uid === uid;
-
+/** What may change in a Job that runs. */
 const MUTABLE = ['backoffLimit', 'activeDeadlineSeconds'] as const;
-
-export const isFinished = ({ status }: V1Job): boolean =>
-  status?.conditions?.some(({ type, status: value }) => (type === 'Complete' || type === 'Failed') && value === 'True') ?? false;
 
 const foreignJob = (job: string) =>
   new ApiError(422, 'JobExists', `the Job ${job} is there and not the operator's; the stage runs when it is deleted`);
-
-const foreignClaim = (claim: string) =>
-  new ApiError(
-    422,
-    'ClaimExists',
-    `the claim ${claim} is there and not the operator's; name it in spec.storage.claimName to use it, or rename the experiment`,
-  );
-
-/** Other conflicts have other causes, such as a quota that was counted twice at a time, and leave nothing there. */
-const isThereAlready = (error: unknown): boolean => isStatus(error, 409) && error.reason === 'AlreadyExists';
-/** Pods keep a claim, those that have ended, too. */
-const endingClaim = (claim: string) =>
-  new ApiError(
-    422,
-    'ClaimEnding',
-    `the claim ${claim} is being deleted; it goes, and is made again, when the pods that have used it are gone, those that have ended, too`,
-  );
-
-async function ignore(status: number | readonly number[], request: Promise<unknown>): Promise<void> {
-  await request.catch((error: unknown) => {
-    if (!isStatus(error, ...[status].flat())) throw error;
-  });
-}

@@ -16,11 +16,13 @@ import { ENDED, isRefused } from './caches.ts';
 import type { CachedExperiment } from './caches.ts';
 import { isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
-import { Deeds, expireJob, isFinished, JobStageRunner, releaseJob } from './job-stage-runner.ts';
+import { Deeds } from './deeds.ts';
+import { JobStageRunner } from './job-stage-runner.ts';
 import type { StageCaches } from './job-stage-runner.ts';
 import { isWantedByOthers, observedOf } from './observe.ts';
 import type { StageViews } from './observe.ts';
 import type { Trouble } from './observe-pod.ts';
+import { expireJob, isFinished, releaseJob } from './owned-jobs.ts';
 import { borrowStatus } from './borrow-status.ts';
 import { Memo } from './memo.ts';
 import { referencedIdentities } from './references.ts';
@@ -223,14 +225,14 @@ export class Reconciler {
       else if (view?.state.kind === 'Running' && runner.isOutdated(stage))
         deeds.push({ id: `update ${name}`, run: () => runner.update(stage) });
     }
-    const isOwnClaim = experiment.spec.storage.claimName === undefined && runner.storage !== undefined;
+    const { volume } = runner;
     const words = wordsOfScheduler(lasting);
-    if (isOwnClaim && !runner.hasClaim) deeds.push({ id: 'claim', stage: currentStage(plan, views), run: () => runner.ensureClaim() });
-    else if (isOwnClaim && words !== undefined && words !== this.#claimSeen.get(key))
+    if (volume.isMade && !volume.isAsWanted) deeds.push({ id: 'claim', stage: currentStage(plan, views), run: () => volume.ensure() });
+    else if (volume.isMade && words !== undefined && words !== this.#claimSeen.get(key))
       deeds.push({
         id: 'missing claim',
         stage: currentStage(plan, views),
-        run: () => runner.restoreClaim().then(() => void this.#claimSeen.set(key, words)),
+        run: () => volume.restore().then(() => void this.#claimSeen.set(key, words)),
       });
     for (const job of caches.jobsOf(experiment.uid)) {
       const isWanted = names.has(job.metadata?.name ?? '') && !(experiment.spec.suspend && isWantedByOthers(job, experiment.uid));
@@ -242,7 +244,7 @@ export class Reconciler {
 
   async #report(situation: Situation, refusals: ReadonlyMap<StageName, Trouble>): Promise<void> {
     const { key, experiment, trainerImage, plan, runner, lasting, decision, status } = situation;
-    const { storage } = runner;
+    const { storage } = runner.volume;
     const lent = await this.#borrow(situation);
     const views = this.#silent.explain(key, experiment.namespace, lasting);
     const input = { experiment, storage, trainerImage, plan, views, decision, refusals, live: this.#options.live(key) };

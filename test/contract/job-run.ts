@@ -9,7 +9,8 @@ import { buildStatus } from '../../operator/controller/build-status.ts';
 import { completedKey, completedKeys, jobOfPod, keepExperiment, keepJob, keepPod } from '../../operator/controller/caches.ts';
 import type { CachedExperiment, RawExperiment } from '../../operator/controller/caches.ts';
 import type { Cluster } from '../../operator/controller/cluster.ts';
-import { Deeds, JobStageRunner } from '../../operator/controller/job-stage-runner.ts';
+import { Deeds } from '../../operator/controller/deeds.ts';
+import { JobStageRunner } from '../../operator/controller/job-stage-runner.ts';
 import { isEnded } from '../../operator/controller/observe-pod.ts';
 import { MANAGED_SELECTOR } from '../../operator/controller/names.ts';
 import { observedOf } from '../../operator/controller/observe.ts';
@@ -128,7 +129,7 @@ class JobRun implements StageRunner {
     const views = runner.view(plan);
     this.#status = buildStatus({
       experiment: { ...this.#experiment, spec: this.spec },
-      storage: runner.storage,
+      storage: runner.volume.storage,
       trainerImage: FAKE_STAGE_IMAGE,
       plan,
       views,

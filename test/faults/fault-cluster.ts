@@ -10,7 +10,7 @@ import { OperatorConfig } from '../../operator/config.ts';
 import { checkExperiment } from '../../operator/controller/check-experiment.ts';
 import { Cluster } from '../../operator/controller/cluster.ts';
 import { Controller } from '../../operator/controller/controller.ts';
-import { isFinished } from '../../operator/controller/job-stage-runner.ts';
+import { isFinished } from '../../operator/controller/owned-jobs.ts';
 import { LABELS } from '../../operator/controller/names.ts';
 import { claimsPath, experimentsPath, jobsPath, podsPath } from '../../operator/controller/resource-paths.ts';
 import { applyCrds } from '../cluster/apply.ts';
