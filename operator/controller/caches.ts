@@ -143,6 +143,15 @@ export function completedKeys({ namespace, claim, status }: CachedExperiment): s
     .map(({ key }) => completedKey(namespace, claim, key ?? ''));
 }
 
+/**
+ * Whether an experiment has completed the stage of this key, and not before.
+ * @param since in milliseconds since the epoch
+ */
+export function hasCompletedSince({ status }: Pick<CachedExperiment, 'status'> = { status: undefined }, key: string, since = 0): boolean {
+  const completion = status?.stages?.find((stage) => stage.key === key)?.completionTime;
+  return since === 0 || (completion !== undefined && Date.parse(completion) >= since);
+}
+
 export const completedKey = (namespace: string, claim: string, key: string): string => `${namespace}/${claim}/${key}`;
 
 export const CACHED_ELSEWHERE: StageRecord = { state: 'Cached', isOwn: false };

@@ -2,7 +2,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import type { Finding } from '../api/findings.ts';
 import type { OperatorConfig } from '../config.ts';
-import { completedKey, completedKeys, Index, jobOfPod, keepExperiment, keepJob, keepPod } from './caches.ts';
+import { completedKey, completedKeys, hasCompletedSince, Index, jobOfPod, keepExperiment, keepJob, keepPod } from './caches.ts';
 import type { CachedExperiment, RawExperiment } from './caches.ts';
 import { ApiError, isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
@@ -118,7 +118,10 @@ export class Controller {
         hasReached: (space, version) => this.#jobs.hasReached(space, version),
         podsOf: (space, job) => this.#podsByJob.members(`${space}/${job}`).flatMap((key) => this.#pods.get(key) ?? []),
         jobsOf: (uid) => this.#jobsByOwner.members(uid).flatMap((key) => this.#jobs.get(key) ?? []),
-        completeElsewhere: (space, claim, key) => this.#completed.members(completedKey(space, claim, key)).at(0),
+        completeElsewhere: (space, claim, key, since) =>
+          this.#completed
+            .members(completedKey(space, claim, key))
+            .find((lender) => hasCompletedSince(this.#experiments.get(lender), key, since)),
         isAwaitedByOthers: ({ namespace, name }, job) =>
           this.#followers.members(`${namespace}/${job}`).some((key) => key !== `${namespace}/${name}`),
         follow: (key, jobs) => this.#follow(key, jobs),

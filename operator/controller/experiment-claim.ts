@@ -72,13 +72,28 @@ export class ExperimentClaim {
    * @throws ApiError, as `ensure`
    */
   async restore(): Promise<void> {
+    const existing = await this.#find();
+    if (existing?.metadata?.deletionTimestamp !== undefined) throw endingClaim(this.#options.claim);
+    if (existing === undefined) await this.ensure();
+  }
+
+  /**
+   * When the claim was made, in milliseconds since the epoch; undefined where it is not there.
+   * @throws ApiError
+   */
+  async madeAt(): Promise<number | undefined> {
+    const existing = await this.#find();
+    const { creationTimestamp, deletionTimestamp } = existing?.metadata ?? {};
+    return creationTimestamp === undefined || deletionTimestamp !== undefined ? undefined : new Date(creationTimestamp).getTime();
+  }
+
+  #find(): Promise<V1PersistentVolumeClaim | undefined> {
     const { cluster, experiment, claim } = this.#options;
-    const existing = await cluster.get<V1PersistentVolumeClaim>(`${claimsPath(experiment.namespace)}/${claim}`).catch((error: unknown) => {
+    const path = `${claimsPath(experiment.namespace)}/${claim}`;
+    return cluster.get<V1PersistentVolumeClaim>(path).catch((error: unknown) => {
       if (isStatus(error, 404)) return undefined;
       throw error;
     });
-    if (existing?.metadata?.deletionTimestamp !== undefined) throw endingClaim(claim);
-    if (existing === undefined) await this.ensure();
   }
 
   get #experimentKey(): string {

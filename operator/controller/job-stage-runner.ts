@@ -29,8 +29,11 @@ export interface StageCaches {
   podsOf(namespace: string, job: string): readonly V1Pod[];
   /** Whether other experiments wait for this Job, too. */
   isAwaitedByOthers(experiment: Pick<ClusterExperiment, 'namespace' | 'name'>, job: string): boolean;
-  /** The experiment on the claim, other than this one, that has completed a stage of this key. */
-  completeElsewhere(namespace: string, claim: string, key: string): string | undefined;
+  /**
+   * The experiment on the claim, other than this one, that has completed a stage of this key.
+   * @param since in milliseconds since the epoch: not before that
+   */
+  completeElsewhere(namespace: string, claim: string, key: string, since?: number): string | undefined;
 }
 
 export interface JobStageRunnerOptions {
@@ -44,6 +47,8 @@ export interface JobStageRunnerOptions {
   /** The experiment's own status, as far as it is known. */
   readonly status: ExperimentStatus | undefined;
   readonly memo: StageMemo;
+  /** As in StageFacts. */
+  readonly claimMadeAt?: number;
   readonly onStarted?: (stage: PlannedStage) => void;
 }
 
@@ -165,7 +170,7 @@ export class JobStageRunner implements StageRunner {
   }
 
   #factsOf(plan: Plan, stage: PlannedStage): StageFacts {
-    const { caches, experiment, settings, claim, image, memo } = this.#options;
+    const { caches, experiment, settings, claim, image, memo, claimMadeAt } = this.#options;
     const name = this.nameOf(stage);
     const job = this.#job(name);
     const own = this.#ownEntry(stage);
@@ -183,6 +188,7 @@ export class JobStageRunner implements StageRunner {
       countsFailure: own !== undefined && ['Running', 'Interrupted', 'Failed'].includes(own.state),
       template: job === undefined ? undefined : memo.template(stage.key, templateOf),
       ...(remadeFor === undefined ? {} : { loss: { uid: remadeFor } }),
+      ...(claimMadeAt === undefined ? {} : { claimMadeAt }),
     };
   }
 
@@ -199,7 +205,6 @@ export class JobStageRunner implements StageRunner {
 
   /** A stage that was complete stays so; a failure counts until the experiment is edited. */
   #recordOf(stage: PlannedStage): StageRecord | undefined {
-    const { caches, experiment, claim } = this.#options;
     const entry = this.#entry(stage);
     if (entry?.state === 'Complete' || entry?.state === 'Cached') return { state: entry.state, isOwn: true };
     const failure = this.#ownEntry(stage)?.failure;
@@ -208,7 +213,13 @@ export class JobStageRunner implements StageRunner {
     const isAtWork = entry?.remadeFor !== undefined || (isBegun && this.#isThere(stage));
     if (failure !== undefined) return { state: 'Failed', isOwn: true, failure: { ...failure, at: 0 } };
     if (isAtWork) return undefined;
-    return caches.completeElsewhere(experiment.namespace, claim, stage.key) === undefined ? undefined : CACHED_ELSEWHERE;
+    return this.lenderOf(stage) === undefined ? undefined : CACHED_ELSEWHERE;
+  }
+
+  /** The experiment (namespace/name) on the same claim that has completed the stage. */
+  lenderOf({ key }: PlannedStage): string | undefined {
+    const { caches, experiment, claim, claimMadeAt } = this.#options;
+    return caches.completeElsewhere(experiment.namespace, claim, key, claimMadeAt);
   }
 
   /** Whether the stage has a Job, or one that is gone has left pods. */

@@ -43,6 +43,8 @@ export interface StageView extends PodView {
   readonly lastFailure?: string;
   /** The state comes from a status; the times and names of that time are there. */
   readonly isRecorded?: boolean;
+  /** It is complete by the doing of others: whether on the volume that is there now, the age of the claim shows. */
+  readonly isBorrowed?: boolean;
   /** A Job of the stage's name that has to go before the stage can start: failed in an earlier generation, or placed as nobody wants it any more. */
   readonly obsoleteJob?: V1Job;
   /** Its failed Job did not find the artifacts of the stages before it, whoever has started it. */
@@ -78,6 +80,11 @@ export interface StageFacts {
   readonly template: string | undefined;
   /** Its artifacts were lost and are not there again: Jobs and pods from before that do not count. */
   readonly loss?: Loss;
+  /**
+   * When the claim was made, in milliseconds since the epoch, where it was asked for: what ended before lies on another volume, of a claim that had
+   * the same name. Infinity where the claim is not there.
+   */
+  readonly claimMadeAt?: number;
 }
 
 /** The Job that missed the artifacts of an earlier stage. */
@@ -162,11 +169,21 @@ function isFromBeforeLoss({ metadata }: V1Job, { loss }: StageFacts): boolean {
   return remakesFor !== loss.uid && !isLater;
 }
 
+/** Whether a Job, or a pod, ended before the claim was made. */
+const isOlderThanClaim = (ended: Date | string | undefined, { claimMadeAt }: StageFacts): boolean =>
+  claimMadeAt !== undefined && ended !== undefined && new Date(ended).getTime() < claimMadeAt;
+
+/** Whether a Job of others completed the stage on another volume. */
+const isOnOtherVolume = (job: V1Job, facts: StageFacts): boolean =>
+  !ownedBy(job, facts.uid) && conditionOf(job, 'Complete') !== undefined && isOlderThanClaim(job.status?.completionTime, facts);
+
 /** A stage without a Job: its pods may outlive a Job that somebody deleted, and may even have completed it. */
-function viewOrphans({ pods, loss }: StageFacts): StageView {
-  const succeeded = loss === undefined ? pods.find(({ status }) => status?.phase === 'Succeeded') : undefined;
+function viewOrphans(facts: StageFacts): StageView {
+  const { pods, loss } = facts;
+  const isThere = (pod: V1Pod) => pod.status?.phase === 'Succeeded' && !isOlderThanClaim(terminated(pod)?.finishedAt, facts);
+  const succeeded = loss === undefined ? pods.find(isThere) : undefined;
   if (succeeded !== undefined)
-    return { state: { kind: 'Complete' }, attempts: pods.length, ...podView(succeeded), result: resultOf(succeeded) };
+    return { state: { kind: 'Complete' }, attempts: pods.length, ...podView(succeeded), result: resultOf(succeeded), isBorrowed: true };
   const active = pods.find((pod) => !isEnded(pod));
   if (active === undefined) return { state: { kind: 'Pending' }, attempts: 0 };
   const begun = hasStarted(active) ? { hasBegun: true } : {};
@@ -179,10 +196,10 @@ export function viewStage(facts: StageFacts): StageView {
   // What others tell counts less than a Job that is at work.
   const isKnown = record !== undefined && (record.isOwn ? record.state !== 'Failed' : !isActive(facts));
   if (record !== undefined && (isKnown || job === undefined)) {
-    return { state: stateOfRecord(record), attempts: 0, isRecorded: true };
+    return { state: stateOfRecord(record), attempts: 0, isRecorded: true, ...(record.isOwn ? {} : { isBorrowed: true }) };
   }
   if (job === undefined) return viewOrphans(facts);
-  if (isFromBeforeLoss(job, facts)) return { state: { kind: 'Pending' }, attempts: 0, obsoleteJob: job };
+  if (isFromBeforeLoss(job, facts) || isOnOtherVolume(job, facts)) return { state: { kind: 'Pending' }, attempts: 0, obsoleteJob: job };
   const pods = facts.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid));
   const succeeded = pods.find(({ status }) => status?.phase === 'Succeeded');
   const result = succeeded === undefined ? undefined : resultOf(succeeded);
@@ -214,6 +231,7 @@ export function viewStage(facts: StageFacts): StageView {
     ...(state.kind === 'Pending' || isPlacedAnew(job, state, facts) ? { obsoleteJob: job } : {}),
     ...(missesUpstream(job, pods) ? { missesUpstream: true } : {}),
     ...(isRunning && !ownedBy(job, facts.uid) ? { isForeign: true } : {}),
+    ...(asJob.kind === 'Complete' && !ownedBy(job, facts.uid) ? { isBorrowed: true } : {}),
   };
 }
 

@@ -90,6 +90,8 @@ export class Reconciler {
   readonly #unscheduled: UnscheduledPods;
   /** For which words of the scheduler it was seen that the experiment's claim is there. */
   readonly #claimSeen = new Map<string, string>();
+  /** Of experiments that found stages completed by others: when their claim was made, as in StageFacts. */
+  readonly #claimMadeAt = new Map<string, number>();
   /** By generation and image; working a plan out takes longer than most of a look. */
   readonly #plans = new Memo<{ readonly plan: Plan; readonly memo: StageMemo }>();
   /** Findings by generation: looking at every field takes longer than all else. */
@@ -114,10 +116,10 @@ export class Reconciler {
     const status = this.#writer.latest(key, cached.status);
     const findings = this.#check(key, experiment);
     if (findings.length > 0) return this.#refuse(key, experiment, findings, status);
-    const before = this.#look(key, experiment, status);
+    const before = await this.#lookAtClaim(key, experiment, status);
     const { hasActed, refusals, error } = await this.#act(before);
     // What was started is told as started, in one write, without waiting for the caches to show it.
-    const situation = hasActed ? this.#look(key, experiment, status) : before;
+    const situation = hasActed ? await this.#lookAtClaim(key, experiment, status) : before;
     await this.#report(situation, refusals);
     if (error !== undefined) throw error;
     const { wakeAt } = situation.decision;
@@ -145,6 +147,7 @@ export class Reconciler {
     this.#deeds.claims.delete(key);
     this.#findings.delete(key);
     this.#plans.delete(key);
+    this.#claimMadeAt.delete(key);
     this.#forgetTroubles(key);
   }
 
@@ -165,7 +168,21 @@ export class Reconciler {
     return this.#findings.get(key, versionOf(experiment), () => this.#options.check(manifestOf(experiment)));
   }
 
-  #look(key: string, experiment: Present, status: ExperimentStatus | undefined): Situation {
+  /**
+   * Looks, and where others have completed a stage, again with the age of the claim: a claim may have been deleted and made anew, and what others
+   * tell of may have been on the old one. Asked for until it is there.
+   */
+  async #lookAtClaim(key: string, experiment: Present, status: ExperimentStatus | undefined): Promise<Situation> {
+    const known = this.#claimMadeAt.get(key);
+    const situation = this.#look(key, experiment, status, known);
+    const borrows = [...situation.views.values()].some(({ isBorrowed }) => isBorrowed);
+    if (!borrows || known !== undefined) return situation;
+    const madeAt = await situation.runner.volume.madeAt();
+    if (madeAt !== undefined) this.#claimMadeAt.set(key, madeAt);
+    return this.#look(key, experiment, status, madeAt ?? Infinity);
+  }
+
+  #look(key: string, experiment: Present, status: ExperimentStatus | undefined, claimMadeAt: number | undefined): Situation {
     const { cluster, caches, settings, now, onHandOver, onJob } = this.#options;
     const { claim, spec } = experiment;
     const trainerImage = trainerImageOf(spec, status, settings);
@@ -181,6 +198,7 @@ export class Reconciler {
       // A refusal was no end of its own: what had failed before it is tried again.
       status: isRefused(status) ? { ...status, observedGeneration: undefined } : status,
       memo,
+      claimMadeAt,
       onStarted: (stage) => {
         onHandOver?.(key, stage.name, awaitedJobs(plan, stage, runner, status));
         // Who waits in a queue has no pod until somebody else says so.
@@ -232,7 +250,11 @@ export class Reconciler {
       deeds.push({
         id: 'missing claim',
         stage: currentStage(plan, views),
-        run: () => volume.restore().then(() => void this.#claimSeen.set(key, words)),
+        run: async () => {
+          await volume.restore();
+          this.#claimSeen.set(key, words);
+          this.#claimMadeAt.delete(key);
+        },
       });
     for (const job of caches.jobsOf(experiment.uid)) {
       const isWanted = names.has(job.metadata?.name ?? '') && !(experiment.spec.suspend && isWantedByOthers(job, experiment.uid));
@@ -267,14 +289,14 @@ export class Reconciler {
   }
 
   /** What other experiments tell of the stages that they have completed for this one; asked for once. */
-  async #borrow({ views, plan, status, experiment }: Situation): Promise<ExperimentStatus | undefined> {
-    const { caches, cluster } = this.#options;
+  async #borrow({ views, plan, status, experiment, runner }: Situation): Promise<ExperimentStatus | undefined> {
+    const { cluster } = this.#options;
     let lent = status;
     for (const stage of plan.stages) {
       const isKnown = status?.stages?.some(({ name, key, state }) => name === stage.name && key === stage.key && state === 'Cached');
       const view = views.get(stage.name);
       if (view?.state.kind !== 'Cached' || isKnown) continue;
-      const from = caches.completeElsewhere(experiment.namespace, experiment.claim, stage.key);
+      const from = runner.lenderOf(stage);
       if (from === undefined) continue;
       const name = from.slice(from.indexOf('/') + 1);
       const lender = await cluster

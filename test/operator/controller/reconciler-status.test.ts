@@ -90,6 +90,45 @@ test('an experiment whose stages another one has completed tells their results, 
   assert.equal(await world.requestsOf(() => world.step('dogs')), []);
 });
 
+/** Later than all that ends in this world. */
+const LATER = 3_600_000;
+
+for (const left of ['with', 'without'] as const) {
+  test(`what was completed on a claim that somebody has made anew since, empty, runs again: ${left} the old Jobs`, async () => {
+    const world = await runningWorld(OURS);
+    await runAll(world);
+    if (left === 'without') for (const { metadata } of world.controllers.jobs()) world.api.remove('jobs', metadata?.name ?? '');
+    world.api.remove('persistentvolumeclaims', 'ours');
+    world.makeClaim('ours', LATER);
+    world.create('dogs', OURS);
+    await world.step('dogs');
+    await world.step('dogs');
+    assert.is(world.status('dogs')?.phase, 'Running');
+    assert.equal(
+      STAGES.map((stage) => world.stage(stage, 'dogs')?.state),
+      ['Running', 'Pending', 'Pending', 'Pending'],
+    );
+    assert.equal(
+      world.jobOf('classify')?.metadata?.ownerReferences?.map(({ name }) => name),
+      ['dogs'],
+    );
+    assert.is(world.status('cats')?.phase, 'Succeeded', 'a record of what was');
+  });
+}
+
+test('nothing is complete on a claim that is not there, whatever others tell of it; its end is waited for, and nothing borrowed then either', async () => {
+  const world = await runningWorld(OURS);
+  await runAll(world);
+  world.api.remove('persistentvolumeclaims', 'ours');
+  world.api.put('cdspexperiments', { ...world.experiment('cats'), metadata: { name: 'dogs', namespace: 'lab' }, status: undefined });
+  await world.step('dogs');
+  await world.step('dogs');
+  assert.is(world.stage('classify', 'dogs')?.state, 'Running');
+  world.makeClaim('ours', LATER);
+  await world.step('dogs');
+  assert.is(world.stage('pseudo-label', 'dogs')?.state, 'Pending');
+});
+
 test('an experiment that is gone leaves its artifacts, but not its words', async () => {
   const world = await runningWorld(OURS);
   await runAll(world);

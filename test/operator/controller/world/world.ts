@@ -3,7 +3,15 @@ import { API_VERSION, Experiment, KIND } from '../../../../operator/api/experime
 import type { ExperimentInput, StageName } from '../../../../operator/api/experiment.ts';
 import type { Finding } from '../../../../operator/api/findings.ts';
 import type { ExperimentStatus } from '../../../../operator/api/status.ts';
-import { completedKey, completedKeys, jobOfPod, keepExperiment, keepJob, keepPod } from '../../../../operator/controller/caches.ts';
+import {
+  completedKey,
+  completedKeys,
+  hasCompletedSince,
+  jobOfPod,
+  keepExperiment,
+  keepJob,
+  keepPod,
+} from '../../../../operator/controller/caches.ts';
 import type { CachedExperiment, RawExperiment } from '../../../../operator/controller/caches.ts';
 import type { LiveProgress } from '../../../../operator/controller/live-progress.ts';
 import { LABELS } from '../../../../operator/controller/names.ts';
@@ -82,8 +90,9 @@ export class World {
       jobsOf: (uid) => [...this.#jobs.objects.values()].filter((job) => job.metadata?.ownerReferences?.some((owner) => owner.uid === uid)),
       isAwaitedByOthers: ({ namespace, name }, job) =>
         [...this.followed].some(([key, jobs]) => key !== `${namespace}/${name}` && jobs.includes(`${namespace}/${job}`)),
-      completeElsewhere: (namespace, claim, key) => {
-        const lender = [...this.#experiments.objects.values()].find(others(completedKey(namespace, claim, key)));
+      completeElsewhere: (namespace, claim, key, since) => {
+        const lenders = [...this.#experiments.objects.values()].filter(others(completedKey(namespace, claim, key)));
+        const lender = lenders.find((experiment) => hasCompletedSince(experiment, key, since));
         return lender === undefined ? undefined : `${lender.namespace}/${lender.name}`;
       },
       follow: (key, jobs) => {
@@ -93,7 +102,7 @@ export class World {
     };
   }
 
-  /** A person makes an experiment. */
+  /** A person makes an experiment; the claim that it names was there before. */
   create(name = 'cats', settings: SpecInput = {}): void {
     const { spec } = Experiment.parse({
       apiVersion: API_VERSION,
@@ -101,7 +110,15 @@ export class World {
       metadata: { name },
       spec: { dataset: { generator: {} }, ...settings },
     });
+    const { claimName } = spec.storage;
+    if (claimName !== undefined && this.api.find('persistentvolumeclaims', claimName) === undefined) this.makeClaim(claimName, 0);
     this.api.put('cdspexperiments', { apiVersion: API_VERSION, kind: KIND, metadata: { name, namespace: 'lab' }, spec });
+  }
+
+  /** A person makes a claim, at a time in milliseconds since the epoch. */
+  makeClaim(name: string, time: number): void {
+    const metadata = { name, namespace: 'lab', creationTimestamp: new Date(time) };
+    this.api.put('persistentvolumeclaims', { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata });
   }
 
   /** A person changes fields of its spec. */
