@@ -25,7 +25,7 @@ export const OperatorConfig = z.strictObject({
   placement: DefaultPlacement.prefault({}).describe('Placement of stages whose experiment says nothing else.'),
   parallelism: z.int().min(1).max(256).default(16).describe('Experiments that are worked on at once.'),
   progressSeconds: z.number().min(0).default(2).describe('Seconds between two looks at what running stages say of themselves; 0: never.'),
-  leaseSeconds: z.number().min(2).max(300).default(5).describe('Seconds after which another replica takes over from one that is silent.'),
+  leaseSeconds: z.int().min(2).max(300).default(5).describe('Seconds after which another replica takes over from one that is silent.'),
 });
 export type OperatorConfig = z.output<typeof OperatorConfig>;
 

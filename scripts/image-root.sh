@@ -20,12 +20,22 @@ copy() {
   cp -L "$1" "$root$1"
 }
 
+links=$(for file in "$node" "$@"; do ldd "$file"; done)
+
+# An image without a library would build, and fail on the first machine that needs it. What is given is there to be found by whatever loads it; libcuda
+# comes with the driver of the machine that it runs on.
+given=$(for file in "$@"; do basename "$file"; done)
+missing=$(printf '%s\n' "$links" | sed -n 's/^[[:space:]]*\(.*\) => not found$/\1/p' | sort -u | grep -Fxv -e libcuda.so.1 -e "$given" || true)
+if [ -n "$missing" ]; then
+  echo "image-root.sh: these libraries are needed and not there; install their packages in the Dockerfile:" $missing >&2
+  exit 1
+fi
+
 # Libraries within a package come with the package.
-libraries=$(for file in "$node" "$@"; do ldd "$file"; done | tr -s ' \t' '\n' | grep -E '^/(usr/)?lib(32|64)?/' | sort -u)
-for library in $libraries; do copy "$library"; done
+for library in $(printf '%s\n' "$links" | tr -s ' \t' '\n' | grep -E '^/(usr/)?lib(32|64)?/' | sort -u); do copy "$library"; done
 
 # The terms of what was copied, as far as the base image has them.
 for file in /usr/local/LICENSE /usr/share/doc/libc6/copyright /usr/share/doc/libgcc-s1/copyright /usr/share/doc/libstdc++6/copyright \
-  /usr/share/doc/gcc-12-base/copyright /usr/share/doc/ca-certificates/copyright; do
+  /usr/share/doc/gcc-12-base/copyright /usr/share/doc/zlib1g/copyright /usr/share/doc/ca-certificates/copyright; do
   if [ -e "$file" ]; then copy "$file"; fi
 done

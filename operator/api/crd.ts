@@ -113,7 +113,6 @@ export function buildExperimentCrd() {
         plural: PLURAL,
         singular: KIND.toLowerCase(),
         shortNames: ['cdsp'],
-        categories: ['all'],
       },
       versions: [
         {

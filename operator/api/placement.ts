@@ -67,7 +67,9 @@ const fields = {
     .min(1)
     .max(LARGEST_INT32)
     .optional()
-    .describe('Seconds the stage may take, all attempts together; then it has failed. Left out: no limit. Locally: not used.'),
+    .describe(
+      'Seconds the stage may take, all attempts and the time that its pod waits for a place together; then it has failed. Left out: no limit. Locally: not used.',
+    ),
 };
 
 const Placement = z.object(fields);

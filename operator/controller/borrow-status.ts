@@ -1,5 +1,6 @@
 import type { ExperimentStatus } from '../api/status.ts';
 import type { PlannedStage } from '../plan/plan.ts';
+import { defined } from './defined.ts';
 
 type Results = NonNullable<ExperimentStatus['results']>;
 
@@ -28,7 +29,8 @@ export function borrowStatus(
   const { image, datasetDigest } = lender.provenance ?? {};
   return {
     ...own,
-    stages: [...others, entry],
+    // What went wrong on the way is the other one's: it has had its second try, and this one has not.
+    stages: [...others, defined({ ...entry, remadeFor: undefined, failure: undefined })],
     results: { ...own?.results, ...results },
     provenance: {
       ...own?.provenance,

@@ -94,4 +94,25 @@ test('an experiment that shares them does not make them a third time', async () 
   assert.equal(runs(world), ['classify', 'pseudo-label', 'segment', 'classify', 'pseudo-label']);
 });
 
+test('an experiment that has borrowed stages which had been made again before may still have them made again, once', async () => {
+  const world = await worldInSegment();
+  await world.end('segment', 66);
+  await rest(world);
+  for (const stage of ['classify', 'pseudo-label', 'segment', 'evaluate'] as const) {
+    await world.end(stage);
+    await rest(world);
+  }
+  world.create('dogs', { ...OURS, losses: { scribbleDistance: { lambda: 2 } } });
+  await rest(world, 'dogs');
+  assert.equal([world.stage('classify', 'dogs')?.state, world.stage('segment', 'dogs')?.state], ['Cached', 'Running']);
+  world.show();
+  const [running] = world.controllers.jobs().filter(({ metadata }) => metadata?.ownerReferences?.some(({ name }) => name === 'dogs'));
+  const pod = world.controllers.activePod(running.metadata?.name ?? '');
+  assert.ok(pod);
+  world.controllers.end(pod, 66);
+  await rest(world, 'dogs');
+  assert.is(world.condition('Succeeded', 'dogs')?.reason, 'Running');
+  assert.is(world.stage('classify', 'dogs')?.state, 'Running');
+});
+
 test.run();
