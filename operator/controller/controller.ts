@@ -10,7 +10,7 @@ import { ExpectedPods } from './expected-pods.ts';
 import { InformerGroup } from './informer-group.ts';
 import type { LiveProgress, StagePod } from './live-progress.ts';
 import { LABELS, MANAGED_SELECTOR } from './names.ts';
-import { exponential, WorkQueue } from './queue.ts';
+import { exponential, namespaceOf, WorkQueue } from './queue.ts';
 import type { Lane } from './queue.ts';
 import { Reconciler } from './reconciler.ts';
 import { experimentsPath, jobsPath, podsPath } from './resource-paths.ts';
@@ -247,7 +247,7 @@ export class Controller {
     if (after === undefined) this.#podsByJob.remove(jobKey, key);
     else {
       this.#podsByJob.add(jobKey, key);
-      this.#expected.delete(jobKey);
+      if (before === undefined) this.#expected.podCame(jobKey);
     }
     if (this.#podsByJob.members(jobKey).length === 0) this.#succeededAt.delete(jobKey);
     const isNews = after?.status?.phase === 'Succeeded' && before !== undefined && before.status?.phase !== 'Succeeded';
@@ -269,8 +269,7 @@ export class Controller {
   }
 
   #handedOver(key: string, stage: StageName, upstream: readonly string[]): void {
-    const namespace = key.slice(0, key.indexOf('/'));
-    const times = upstream.flatMap((job) => this.#succeededAt.get(`${namespace}/${job}`) ?? []);
+    const times = upstream.flatMap((job) => this.#succeededAt.get(`${namespaceOf(key)}/${job}`) ?? []);
     // Without one it is the first stage, or one that this process did not see end.
     if (times.length > 0) this.#options.onHandOver?.(key, stage, (performance.now() - Math.max(...times)) / 1000);
   }

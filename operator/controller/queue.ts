@@ -2,6 +2,7 @@
  * How much somebody waits for it: a stage to hand over (pods and GPUs stand idle meanwhile), anything else, an experiment that has not
  * begun. Where hundreds begin at once, a flood of new Jobs would hold up the API server and the Job controller, and with them every
  * hand-over; so new ones begin a few at a time, and none as long as the cluster is behind. Each lane has workers of its own, so that none starves.
+ * The patient take turns by namespace: a hundred of one team are not before the first of another.
  */
 export type Lane = 'urgent' | 'ordinary' | 'patient';
 
@@ -23,13 +24,67 @@ const LONGEST_BACKOFF_MS = 60_000;
 /** 10 ms, 20 ms, 40 ms … a minute. */
 export const exponential = (failures: number): number => Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(30, failures - 1));
 
+/** Of a key (namespace/name). */
+export const namespaceOf = (key: string): string => key.split('/', 1)[0];
+
+/** Keys that wait for a worker. Each group gives one in its turn, the one that has waited longest. */
+class Waiting {
+  readonly #groupOf: (key: string) => string;
+  /** In the order of their turns; none is empty. */
+  readonly #groups = new Map<string, Set<string>>();
+
+  constructor(groupOf: (key: string) => string) {
+    this.#groupOf = groupOf;
+  }
+
+  get size(): number {
+    return [...this.#groups.values()].reduce((sum, keys) => sum + keys.size, 0);
+  }
+
+  has(key: string): boolean {
+    return this.#groups.get(this.#groupOf(key))?.has(key) ?? false;
+  }
+
+  add(key: string): void {
+    const group = this.#groupOf(key);
+    this.#groups.set(group, (this.#groups.get(group) ?? new Set<string>()).add(key));
+  }
+
+  delete(key: string): void {
+    const group = this.#groupOf(key);
+    const keys = this.#groups.get(group);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#groups.delete(group);
+  }
+
+  clear(): void {
+    this.#groups.clear();
+  }
+
+  /** Takes out the next key that is free; then all other groups have their turn before its own. */
+  take(isFree: (key: string) => boolean): string | undefined {
+    for (const [group, keys] of this.#groups) {
+      for (const key of keys) {
+        if (!isFree(key)) continue;
+        keys.delete(key);
+        this.#groups.delete(group);
+        if (keys.size > 0) this.#groups.set(group, keys);
+        return key;
+      }
+    }
+    return undefined;
+  }
+}
+
+const firstCome = () => new Waiting(() => '');
+
 /**
- * Keys waiting to be worked on, as in Kubernetes' own controllers: a key is worked on by one worker at a time, one that is added
+ * Keys (namespace/name) waiting to be worked on, as in Kubernetes' own controllers: a key is worked on by one worker at a time, one that is added
  * while it is worked on comes again afterwards, and failures come again after a growing delay.
  */
 export class WorkQueue {
   readonly #options: QueueOptions;
-  readonly #waiting: Readonly<Record<Lane, Set<string>>> = { urgent: new Set(), ordinary: new Set(), patient: new Set() };
+  readonly #waiting: Readonly<Record<Lane, Waiting>> = { urgent: firstCome(), ordinary: firstCome(), patient: new Waiting(namespaceOf) };
   readonly #working = new Map<string, Lane>();
   readonly #timers = new Map<string, { readonly at: number; readonly timer: NodeJS.Timeout }>();
   readonly #failures = new Map<string, number>();
@@ -100,10 +155,9 @@ export class WorkQueue {
   /** Gives work to workers that are free. */
   dispatch(): void {
     for (const lane of LANES) {
-      for (const key of this.#waiting[lane]) {
-        if (!this.#hasRoom(lane)) break;
-        if (this.#working.has(key)) continue;
-        this.#waiting[lane].delete(key);
+      while (this.#hasRoom(lane)) {
+        const key = this.#waiting[lane].take((each) => !this.#working.has(each));
+        if (key === undefined) break;
         this.#working.set(key, lane);
         void this.#run(key);
       }

@@ -11,7 +11,8 @@ import { eventsPath, experimentsPath } from './resource-paths.ts';
 
 /**
  * Progress, pods and times are written at most this often; where an experiment stands, at once. With more than fifty experiments at work they are
- * written more seldom, ten a second in all: a status costs the API server more than most that it is asked for.
+ * written more seldom, ten a second in all: a status costs the API server more than most that it is asked for. A thousand that wait (suspended,
+ * queued, refused) say little, and keep back nobody's numbers but each other's.
  */
 const NUMBERS_EVERY_MS = 5000;
 const NUMBERS_EVERY_MS_FOR_EACH = 100;
@@ -30,6 +31,10 @@ function milestones(status: ExperimentStatus | undefined): unknown {
   const stages = status?.stages?.map(({ name, state, reason, key }) => [name, state, reason, key]);
   return { phase: status?.phase, stage: status?.stage, generation: status?.observedGeneration, conditions, stages };
 }
+
+/** Whether the status tells of a stage that runs on a node. One that a queue or a quota holds back has the state Running, too. */
+const isAtWork = ({ stages = [] }: ExperimentStatus): boolean =>
+  stages.some(({ state, node }) => state === 'Running' && node !== undefined);
 
 interface EventText {
   readonly reason: string;
@@ -57,8 +62,10 @@ export class StatusWriter {
   readonly #options: StatusWriterOptions;
   /** The last status written, until the cache shows it: deciding on an older one would write it twice. */
   readonly #written = new Map<string, { readonly status: ExperimentStatus; readonly version: bigint }>();
-  /** When the status of each experiment at work was last written. */
+  /** When the status of each experiment that has not ended was last written. */
   readonly #writtenAt = new Map<string, number>();
+  /** Those of them that are at work. */
+  readonly #atWork = new Set<string>();
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -78,6 +85,7 @@ export class StatusWriter {
   forget(key: string): void {
     this.#written.delete(key);
     this.#writtenAt.delete(key);
+    this.#atWork.delete(key);
   }
 
   /**
@@ -93,13 +101,15 @@ export class StatusWriter {
   ): Promise<void> {
     const { cluster, now, requeueAfter } = this.#options;
     if (isDeepStrictEqual(status, previous)) return;
-    const wait = isDeepStrictEqual(milestones(status), milestones(previous)) ? this.#delay(key) : 0;
+    const wait = isDeepStrictEqual(milestones(status), milestones(previous)) ? this.#delay(key, status) : 0;
     if (wait > 0) return requeueAfter(key, wait);
     try {
       const path = `${experimentsPath(namespace)}/${name}/status`;
       const metadata = { name, namespace, uid };
       const answer = await cluster.apply<KubernetesObject>(path, { apiVersion: API_VERSION, kind: KIND, metadata, status });
       this.#writtenAt.set(key, now());
+      if (isAtWork(status)) this.#atWork.add(key);
+      else this.#atWork.delete(key);
       this.#written.set(key, { status, version: BigInt(answer.metadata?.resourceVersion ?? 0) });
       // The watch may have been faster than the answer.
       this.seen(key, shown() ?? '0');
@@ -112,11 +122,12 @@ export class StatusWriter {
   }
 
   /** For how long numbers that change all the time have to wait, in milliseconds. */
-  #delay(key: string): number {
+  #delay(key: string, status: ExperimentStatus): number {
     const last = this.#writtenAt.get(key);
     const passed = this.#options.now() - (last ?? -Infinity);
     // A clock that was set back says nothing.
-    const period = Math.max(NUMBERS_EVERY_MS, NUMBERS_EVERY_MS_FOR_EACH * this.#writtenAt.size);
+    const others = isAtWork(status) ? this.#atWork : this.#writtenAt;
+    const period = Math.max(NUMBERS_EVERY_MS, NUMBERS_EVERY_MS_FOR_EACH * others.size);
     return passed < 0 ? 0 : Math.max(0, period - passed);
   }
 

@@ -1,8 +1,9 @@
 // Caches, queue and reconciler together: what an operator does on its start, after errors, and what it keeps in memory.
 import { setImmediate } from 'node:timers/promises';
+import { mock } from 'node:test';
 import { getHeapSnapshot } from 'node:v8';
 import { json } from 'node:stream/consumers';
-import type { V1Pod } from '@kubernetes/client-node';
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { API_VERSION, Experiment, KIND } from '../../../operator/api/experiment.ts';
@@ -55,14 +56,14 @@ class Lab {
     return controller;
   }
 
-  create(name: string, settings: SpecInput = {}): void {
+  create(name: string, settings: SpecInput = {}, namespace = 'lab'): void {
     const manifest = { apiVersion: API_VERSION, kind: KIND, metadata: { name }, spec: { dataset: { generator: {} }, ...settings } };
     const { spec } = Experiment.parse(manifest);
-    this.api.put('cdspexperiments', { ...manifest, metadata: { name, namespace: 'lab' }, spec });
+    this.api.put('cdspexperiments', { ...manifest, metadata: { name, namespace }, spec });
   }
 
-  status(name: string) {
-    return this.api.find<RawExperiment>('cdspexperiments', name)?.status;
+  status(name: string, namespace?: string) {
+    return this.api.find<RawExperiment>('cdspexperiments', name, namespace)?.status;
   }
 
   /** Everybody does their part until it is so; pods end with success, but for those that are held. */
@@ -184,6 +185,56 @@ test('as long as Jobs wait for their pods new experiments begin no more', async 
   await lab.until(() => names.every((name) => lab.status(name)?.phase === 'Succeeded'));
   await operator.stop();
 });
+
+/** An operator that has begun the first four of twelve experiments in a namespace where no pod comes, as with a quota; time passes when the test says so. */
+async function withoutPods(act: (lab: Lab, jobsOf: (namespace: string) => readonly V1Job[]) => Promise<void>): Promise<void> {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const lab = new Lab();
+  const jobsOf = (namespace: string) => lab.controllers.jobs().filter(({ metadata }) => metadata?.namespace === namespace);
+  for (let seed = 0; seed < 12; seed++) lab.create(`many-${seed}`, { seed });
+  const operator = await lab.startOperator({ ...CONFIG, namespaces: ['lab', 'office'], parallelism: 16 });
+  try {
+    await lab.rest();
+    assert.is(jobsOf('lab').length, 4);
+    await act(lab, jobsOf);
+  } finally {
+    await operator.stop();
+    mock.timers.reset();
+  }
+}
+
+test('an experiment that comes after a dozen of another namespace, where no pod comes, waits behind one of them', () =>
+  withoutPods(async (lab, jobsOf) => {
+    lab.create('first', {}, 'office');
+    await lab.rest();
+    assert.is(jobsOf('office').length, 0, 'nobody knows yet that it is a quota');
+    mock.timers.tick(10_000);
+    await lab.rest();
+    const begun = lab.controllers.jobs().map(({ metadata }) => metadata?.namespace);
+    assert.ok(begun.slice(4, 8).includes('office'), `begun in ${begun.join()}`);
+  }));
+
+test('an experiment begins at once although Jobs of another namespace, where one is overdue, wait for their pods', () =>
+  withoutPods(async (lab, jobsOf) => {
+    mock.timers.tick(10_000);
+    await lab.rest();
+    assert.is(jobsOf('lab').length, 12, 'they hold back nobody, themselves neither');
+    lab.create('first', {}, 'office');
+    await lab.rest();
+    assert.is(jobsOf('office').length, 1);
+    assert.is(lab.status('first', 'office')?.phase, 'Running');
+  }));
+
+test('a namespace where pods come again holds new experiments back as before', () =>
+  withoutPods(async (lab, jobsOf) => {
+    mock.timers.tick(10_000);
+    await lab.rest();
+    lab.controllers.createPod(jobsOf('lab')[0]);
+    await lab.rest();
+    lab.create('first', {}, 'office');
+    await lab.rest();
+    assert.is(jobsOf('office').length, 0);
+  }));
 
 /** Strings that live in this process and may name something in the namespace. */
 async function namesInMemory(): Promise<Set<string>> {

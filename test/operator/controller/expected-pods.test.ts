@@ -18,8 +18,8 @@ test('a Job counts from when it was made to when its pod is there, which is told
   expected.add('lab/b');
   expected.add('lab/b');
   assert.is(expected.count, 2);
-  expected.delete('lab/a');
-  expected.delete('lab/a');
+  expected.podCame('lab/a');
+  expected.podCame('lab/a');
   expected.delete('lab/c');
   assert.equal(told, [1]);
 });
@@ -31,6 +31,48 @@ test('a Job that a quota keeps from having a pod holds nobody back for longer th
   assert.is(expected.count, 1);
   mock.timers.tick(1);
   assert.equal([expected.count, told], [0, [0]]);
+});
+
+test('as long as one is overdue, no other Job of its namespace counts, and each of other namespaces does', () => {
+  const { expected } = makeExpected();
+  expected.add('lab/a');
+  mock.timers.tick(5000);
+  expected.add('lab/b');
+  expected.add('office/a');
+  assert.is(expected.count, 3);
+  mock.timers.tick(5000);
+  assert.is(expected.count, 1);
+  expected.add('lab/c');
+  assert.is(expected.count, 1);
+  expected.delete('office/a');
+  assert.is(expected.count, 0);
+});
+
+for (const [why, ends] of [
+  ['the overdue Job has a pod', (expected) => expected.podCame('lab/a')],
+  ['any Job of it has a new pod', (expected) => expected.podCame('lab/long-since-running')],
+  ['the overdue Job is gone', (expected) => expected.delete('lab/a')],
+] satisfies [string, (expected: ExpectedPods) => void][]) {
+  test(`Jobs of a namespace count again when ${why}`, () => {
+    const { expected } = makeExpected();
+    expected.add('lab/a');
+    mock.timers.tick(10_000);
+    expected.add('lab/b');
+    assert.is(expected.count, 0);
+    ends(expected);
+    assert.is(expected.count, 1);
+    expected.add('lab/c');
+    assert.is(expected.count, 2);
+  });
+}
+
+test('a pod in another namespace says nothing about the one where a Job is overdue', () => {
+  const { expected } = makeExpected();
+  expected.add('lab/a');
+  mock.timers.tick(10_000);
+  expected.add('lab/b');
+  expected.podCame('office/a');
+  assert.is(expected.count, 0);
 });
 
 test('nothing is told when all is forgotten', () => {

@@ -176,4 +176,32 @@ test('what is patient waits as long as it is held back, and nothing else does', 
   await queue.close();
 });
 
+test('what is patient takes turns by namespace: the first of one is not behind all of another', async () => {
+  const { queue, log, finish } = makeQueue(1);
+  queue.add('other/busy', 'urgent');
+  for (const key of ['a/1', 'a/2', 'a/3', 'b/1', 'c/1', 'b/2']) queue.add(key, 'patient');
+  assert.is(queue.depth, 6);
+  for (const key of ['other/busy', 'a/1', 'b/1']) await finish(key);
+  queue.add('d/1', 'patient');
+  for (const key of ['c/1', 'a/2', 'b/2', 'd/1', 'a/3']) await finish(key);
+  assert.equal(log, ['other/busy', 'a/1', 'b/1', 'c/1', 'a/2', 'b/2', 'd/1', 'a/3']);
+  await queue.close();
+});
+
+test('what is worked on and comes again leaves its namespace’s turn to the next one of it', async () => {
+  let isHeldBack = false;
+  const { queue, log, finish } = makeQueue(8, undefined, () => isHeldBack);
+  queue.add('a/1', 'patient');
+  isHeldBack = true;
+  for (const key of ['a/1', 'a/2', 'b/1']) queue.add(key, 'patient');
+  isHeldBack = false;
+  queue.dispatch();
+  assert.equal(log, ['a/1', 'a/2']);
+  await finish('a/2');
+  await finish('a/1');
+  assert.equal(log, ['a/1', 'a/2', 'b/1', 'a/1']);
+  for (const key of ['a/1', 'b/1']) await finish(key);
+  await queue.close();
+});
+
 test.run();

@@ -1,8 +1,17 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ExperimentStatus } from '../../../operator/api/status.ts';
 import { StatusWriter } from '../../../operator/controller/status-writer.ts';
 
-/** A writer that has just told of so many experiments. */
+type Stage = NonNullable<ExperimentStatus['stages']>[number];
+
+const AT_WORK: Stage = { name: 'classify', state: 'Running', node: 'node-1' };
+/** Of experiments that wait. */
+const SUSPENDED: Stage = { name: 'classify', state: 'Interrupted' };
+const QUEUED: Stage = { name: 'classify', state: 'Running', reason: 'Queued' };
+const REFUSED: Stage = { name: 'classify', state: 'Pending', reason: 'InvalidSpec' };
+
+/** A writer that has just told of so many experiments at work. */
 async function makeWriter(experiments: number) {
   let time = 0;
   const written: string[] = [];
@@ -18,12 +27,13 @@ async function makeWriter(experiments: number) {
     now: () => time,
     requeueAfter: (_key, delayMs) => void requeued.push(delayMs),
   });
-  const tell = (name: string, progress: number, before?: number) =>
+  const statusOf = (progress: number, stage: Stage): ExperimentStatus => ({ phase: 'Running', progress, stages: [stage] });
+  const tell = (name: string, progress: number, before?: number, stage = AT_WORK, stageBefore = stage) =>
     writer.write(
       `lab/${name}`,
       { name, namespace: 'lab', uid: name },
-      { phase: 'Running', progress },
-      before === undefined ? undefined : { phase: 'Running', progress: before },
+      statusOf(progress, stage),
+      before === undefined ? undefined : statusOf(before, stageBefore),
       () => undefined,
     );
   for (let index = 0; index < experiments; index++) await tell(`e${index}`, 0);
@@ -54,6 +64,29 @@ test('experiments that have ended make the numbers of others no rarer', async ()
   for (let index = 1; index < 200; index++) writer.forget(`lab/e${index}`);
   await tell('e0', 1, 0);
   assert.equal(requeued, [5000]);
+});
+
+for (const [what, stage] of [
+  ['suspended', SUSPENDED],
+  ['queued', QUEUED],
+  ['invalid', REFUSED],
+] as const) {
+  test(`a thousand experiments that are ${what} make the numbers of one at work no rarer, and wait for each other`, async () => {
+    const { tell, requeued } = await makeWriter(1);
+    for (let index = 0; index < 1000; index++) await tell(`w${index}`, 0, undefined, stage);
+    await tell('e0', 1, 0);
+    await tell('w0', 1, 0, stage);
+    assert.equal(requeued, [5000, 100_100]);
+  });
+}
+
+test('an experiment that worked and waits now counts no more; one that begins again has its numbers written soon', async () => {
+  const { tell, requeued } = await makeWriter(200);
+  for (let index = 1; index < 200; index++) await tell(`e${index}`, 0, 0, SUSPENDED, AT_WORK);
+  await tell('e0', 1, 0);
+  await tell('e1', 0, 0, QUEUED, SUSPENDED);
+  await tell('e1', 0, 0, { ...AT_WORK, reason: 'Queued' }, QUEUED);
+  assert.equal(requeued, [5000, 5000]);
 });
 
 test.run();

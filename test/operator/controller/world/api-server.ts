@@ -162,8 +162,8 @@ export class ApiServer {
       watch: async <T>(path: string, { resourceVersion }: Query, onEvent: (event: WatchEvent<T>) => void) => {
         const { resource, namespace } = parsePath(path);
         const tell = (change: Change) => {
-          if (change.resource === resource && change.version > Number(resourceVersion))
-            onEvent(eventOf(change, namespace) as WatchEvent<T>);
+          const isSeen = change.resource === resource && change.key.startsWith(`${namespace}/`);
+          if (isSeen && change.version > Number(resourceVersion)) onEvent(eventOf(change, namespace) as WatchEvent<T>);
         };
         await setImmediate();
         for (const change of this.changes) tell(change);

@@ -72,7 +72,7 @@ export class JobController {
     const isWorking = conditions === undefined && job.spec?.suspend !== true;
     const active = pods.filter(isActive);
     if (!isWorking) for (const pod of active) this.stop(pod);
-    else if (active.length === 0) this.#createPod(job);
+    else if (active.length === 0) this.createPod(job);
     const status = {
       ...(conditions === undefined ? {} : { conditions }),
       ...(conditions?.[0].type === 'Complete' ? { completionTime: ENDED_AT } : {}),
@@ -83,7 +83,8 @@ export class JobController {
     this.#put('jobs', { ...job, status });
   }
 
-  #createPod({ metadata: { name = '', namespace, uid = '' } = {}, spec }: V1Job): void {
+  /** Gives the Job a new pod. */
+  createPod({ metadata: { name = '', namespace, uid = '' } = {}, spec }: V1Job): void {
     const pod = `${name}-${this.made.length}`;
     this.made.push({ job: name, pod });
     const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }];
