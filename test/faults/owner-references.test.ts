@@ -75,6 +75,14 @@ clusterTest('a claim that is to go after all is refused in the server’s words,
   await cluster.create(recreated, 'cats', { storage: { retention: 'Delete' } });
   checkTold(await cluster.until(recreated, 'cats', 'told that the claim is not for it', isRefused));
 
+  const ended = await cluster.makeNamespace('ended');
+  cluster.player.play(ended, SUCCEEDS);
+  await cluster.create(ended, 'cats', { storage: { retention: 'Retain' } });
+  await cluster.untilPhase(ended, 'cats', 'Succeeded');
+  await cluster.edit(ended, 'cats', { storage: { retention: 'Delete' } });
+  const told = await cluster.until(ended, 'cats', 'told that its claim stays', isRefused);
+  assert.equal([told.phase, told.storage?.retention], ['Succeeded', 'Retain']);
+
   // As an upgrade of the chart: other rights, another configuration, and so another pod.
   await operator.stop();
   const kubeconfig = await grantOperatorRights(cluster.plane, { openshift: true });
@@ -86,8 +94,10 @@ clusterTest('a claim that is to go after all is refused in the server’s words,
   );
   operator = await cluster.startLocal({ kubeconfig, config: { stageUser: 'Assigned' } });
   await cluster.until(namespace, 'cats', 'told that its claim goes', ({ storage }) => storage?.retention === 'Delete');
+  await cluster.edit(ended, 'cats', { retries: 5 });
+  await cluster.until(ended, 'cats', 'told that its claim goes', ({ storage }) => storage?.retention === 'Delete');
   cluster.player.play(namespace, SUCCEEDS);
-  for (const each of [namespace, recreated]) {
+  for (const each of [namespace, recreated, ended]) {
     assert.is(troubleConditionOf(await cluster.untilPhase(each, 'cats', 'Succeeded')), undefined);
     assert.equal(await ownersOf(each), ['cats']);
     await cluster.deleteExperiment(each, 'cats');

@@ -12,7 +12,13 @@ import { claimDigest, claimName } from '../../../operator/controller/names.ts';
 import { referencedIdentities } from '../../../operator/controller/references.ts';
 import { planExperiment } from '../../../operator/plan/plan.ts';
 
-function makeJob(stageName: string, settings: Partial<ExperimentInput['spec']> = {}, claim = 'claim', base = {}, more: Partial<StagePodSettings> = {}) {
+function makeJob(
+  stageName: string,
+  settings: Partial<ExperimentInput['spec']> = {},
+  claim = 'claim',
+  base = {},
+  more: Partial<StagePodSettings> = {},
+) {
   const experiment = Experiment.parse({
     apiVersion: API_VERSION,
     kind: KIND,
