@@ -22,6 +22,10 @@ export const OperatorConfig = z.strictObject({
     .default(['*'])
     .describe('Patterns of images that experiments may mount as data; they are read, never run.'),
   namespaces: z.array(z.string().min(1)).default([]).describe('Namespaces to work in; none: all of them.'),
+  stageUser: z
+    .enum(['Fixed', 'Assigned'])
+    .default('Fixed')
+    .describe('User and group of stage pods. Fixed: 65532. Assigned: the cluster sets them when it admits a pod, as OpenShift does.'),
   placement: DefaultPlacement.prefault({}).describe('Placement of stages whose experiment says nothing else.'),
   parallelism: z.int().min(1).max(256).default(16).describe('Experiments that are worked on at once.'),
   progressSeconds: z.number().min(0).default(2).describe('Seconds between two looks at what running stages say of themselves; 0: never.'),

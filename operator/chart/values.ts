@@ -58,7 +58,8 @@ const Image = z.strictObject({
   pullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent').describe('When nodes pull it.'),
 });
 
-const Config = OperatorConfig.omit({ namespaces: true }).extend({
+/** Without what the chart's own objects depend on as well: values of their own, outside `config`. */
+const Config = OperatorConfig.omit({ namespaces: true, stageUser: true }).extend({
   trainerImage: imageReference()
     .optional()
     .describe(
@@ -140,6 +141,12 @@ export const ChartValues = z.strictObject({
     .describe(
       'Namespaces to work in. None: all of them, by a ClusterRole. Listed: a Role in each, and nothing cluster-wide but the CRD; they have to exist.',
     ),
+  openshift: z
+    .boolean()
+    .default(false)
+    .describe(
+      'For OpenShift: leaves user, group and fsGroup of the operator’s pod and of stages to its security context constraints, and sets rbac.ownerReferencesPermissionEnforcement.',
+    ),
   config: Config.prefault({}).describe('The operator’s settings, which no experiment can change. A change restarts its pods.'),
   crds: z
     .strictObject({
@@ -153,6 +160,12 @@ export const ChartValues = z.strictObject({
   rbac: z
     .strictObject({
       create: z.boolean().default(true).describe('Gives the operator its rights.'),
+      ownerReferencesPermissionEnforcement: z
+        .boolean()
+        .default(false)
+        .describe(
+          'For an API server with the admission plugin of this name: adds the right to delete claims, without which it lets nobody change whether a claim goes with its experiment.',
+        ),
       userRoles: z
         .boolean()
         .default(true)

@@ -16,9 +16,11 @@ const GRACE_SECONDS = 120;
 const DEFAULT_GPU_RESOURCE = 'nvidia.com/gpu';
 /** The trainer image's own user. */
 const USER = 65532;
+const FIXED_USER = { runAsUser: USER, runAsGroup: USER, fsGroup: USER };
 
 /** What the operator's configuration says about stage pods. */
-export type StagePodSettings = Pick<OperatorConfig, 'trainerImage' | 'imagePullPolicy' | 'imagePullSecrets' | 'placement'>;
+export type StagePodSettings = Pick<OperatorConfig, 'trainerImage' | 'imagePullPolicy' | 'imagePullSecrets' | 'placement'> &
+  Partial<Pick<OperatorConfig, 'stageUser'>>;
 
 export interface StagePod {
   readonly input: SentStageInput;
@@ -101,9 +103,8 @@ export function buildPodSpec(pod: StagePod): V1PodSpec {
     terminationGracePeriodSeconds: GRACE_SECONDS,
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: USER,
-      runAsGroup: USER,
-      fsGroup: USER,
+      // OpenShift refuses ids that are not of the namespace's own range, and sets those itself.
+      ...(settings.stageUser === 'Assigned' ? {} : FIXED_USER),
       // Data of many files would be gone through at every start.
       fsGroupChangePolicy: 'OnRootMismatch',
       seccompProfile: { type: 'RuntimeDefault' },

@@ -19,6 +19,8 @@ export interface ApiServerSettings {
   readonly controllers: boolean;
   /** Whether the address is one that pods can reach. */
   readonly reachable: boolean;
+  /** Further admission plugins. */
+  readonly admissionPlugins: readonly string[];
   readonly auditPolicy?: unknown;
 }
 
@@ -48,7 +50,7 @@ const toKubelets = ({ certificate, key }: Certificate) => [`--kubelet-client-cer
 
 /** The arguments of kube-apiserver; makes the certificates that it needs. */
 export function apiServerArgs(settings: ApiServerSettings): string[] {
-  const { folder, etcd, address, port, authority, serviceAccountKey, controllers, reachable } = settings;
+  const { folder, etcd, address, port, authority, serviceAccountKey, controllers, admissionPlugins, reachable } = settings;
   return [
     `--etcd-servers=${etcd}`,
     `--bind-address=${address}`,
@@ -65,7 +67,7 @@ export function apiServerArgs(settings: ApiServerSettings): string[] {
     '--service-account-issuer=https://kubernetes.default.svc',
     `--service-cluster-ip-range=${SERVICE_NETWORK}`,
     '--authorization-mode=Node,RBAC',
-    '--enable-admission-plugins=NodeRestriction',
+    `--enable-admission-plugins=${['NodeRestriction', ...admissionPlugins].join()}`,
     '--allow-privileged',
     ...(controllers ? [] : ['--disable-admission-plugins=ServiceAccount']),
     // A loopback address is refused as the endpoint of a service.

@@ -24,6 +24,8 @@ export interface ControlPlaneOptions {
   readonly featureGates?: Readonly<Record<string, boolean>>;
   /** An audit.k8s.io/v1 Policy; the API server then writes the file `auditLog`. */
   readonly auditPolicy?: unknown;
+  /** Admission plugins that a kube-apiserver does not switch on by itself. */
+  readonly admissionPlugins?: readonly string[];
   /** Further arguments; they come last and so win. */
   readonly apiServerArgs?: readonly string[];
   readonly controllerManagerArgs?: readonly string[];
@@ -132,7 +134,7 @@ function createApiServer(workspace: Workspace, client: ApiClient, binary: string
 
 /** Starts everything in a workspace that is there already. */
 async function startIn(workspace: Workspace, options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { controllers = false, featureGates = {}, auditPolicy, say } = options;
+  const { controllers = false, featureGates = {}, admissionPlugins = [], auditPolicy, say } = options;
   const { folder } = workspace;
   const binaries = await getPrograms(['etcd', 'kube-apiserver', 'kubectl'], { say });
   const more = controllers ? await getPrograms(['kube-controller-manager', 'kube-scheduler'], { say }) : undefined;
@@ -146,7 +148,7 @@ async function startIn(workspace: Workspace, options: ControlPlaneOptions): Prom
   const gates = featureArgs(featureGates);
 
   const { etcd, url } = await startEtcd(workspace, binaries.etcd);
-  const common = { folder, address, port, authority, serviceAccountKey, controllers, auditPolicy };
+  const common = { folder, address, port, authority, serviceAccountKey, controllers, admissionPlugins, auditPolicy };
   const settings = { ...common, etcd: url, reachable: network !== undefined };
   const serverArgs = [...apiServerArgs(settings), ...gates, ...(options.apiServerArgs ?? [])];
   const apiServer = createApiServer(workspace, client, binaries['kube-apiserver'], serverArgs);

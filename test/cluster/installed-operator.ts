@@ -57,12 +57,15 @@ export async function uninstallChart(cluster: ControlPlane): Promise<void> {
 
 const ACCOUNT_TEMPLATES = ['serviceaccount.yaml', 'rbac.yaml', 'user-roles.yaml'];
 
-/** A kubeconfig with the rights that the chart gives the operator, and no others. */
-export async function grantOperatorRights(cluster: ControlPlane): Promise<string> {
-  await cluster.kubectl('create', 'namespace', OPERATOR_NAMESPACE);
+/** A kubeconfig with the rights that the chart gives the operator, and no others. Other values change the rights of those that it gave before. */
+export async function grantOperatorRights(cluster: ControlPlane, values: ChartValuesInput = {}): Promise<string> {
+  const given = join(cluster.workspace.folder, 'rights-values.yaml');
+  writeFileSync(given, JSON.stringify(values));
+  const namespace = await cluster.kubectl('create', 'namespace', OPERATOR_NAMESPACE, '--dry-run=client', '--output', 'yaml');
   const shown = ACCOUNT_TEMPLATES.flatMap((file) => ['--show-only', `templates/${file}`]);
   const file = join(cluster.workspace.folder, 'rights.yaml');
-  writeFileSync(file, await cluster.helm('template', RELEASE, CHART, '--namespace', OPERATOR_NAMESPACE, ...shown));
+  const account = await cluster.helm('template', RELEASE, CHART, '--namespace', OPERATOR_NAMESPACE, '--values', given, ...shown);
+  writeFileSync(file, `${namespace}---\n${account}`);
   await cluster.kubectl('apply', '--server-side', '--filename', file);
   const kubeconfig = await cluster.kubeconfigForServiceAccount(OPERATOR_NAMESPACE, RELEASE);
   // The authorizer learns of bindings by a watch.

@@ -129,6 +129,15 @@ clusterTest('cluster-wide the operator has the same rights everywhere', async ()
   }
 });
 
+clusterTest('with the value for guarded owner references it may delete claims as well', async () => {
+  await apply((await render({ rbac: { ownerReferencesPermissionEnforcement: true } })).filter(({ apiVersion }) => apiVersion.startsWith('rbac.')));
+  await cluster.waitUntil('the right', () => may('default', 'delete', '', 'persistentvolumeclaims'));
+  for (const [verb, group, resource, allowed] of REQUESTS) {
+    const isClaim = resource === 'persistentvolumeclaims';
+    assert.is(await may('default', verb, group, resource), allowed || isClaim, `${verb} ${resource}`);
+  }
+});
+
 clusterTest('Argo CD’s ConfigMap keeps what is in it and gets health and actions', async () => {
   await cluster.kubectl('create', 'configmap', 'argocd-cm', '--namespace=argocd', '--from-literal=url=https://argocd.example.org');
   const ours = find(await render({ argocd: { enabled: true } }), 'ConfigMap', 'argocd-cm');

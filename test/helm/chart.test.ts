@@ -3,6 +3,7 @@ import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { V1PodSpec } from '@kubernetes/client-node';
 import { load } from 'js-yaml';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -155,6 +156,49 @@ helmTest('the operator’s rights have no wildcard, no secret and no escalation'
     }
   }
 });
+
+/** The pod that a Deployment makes. */
+const podOf = (objects: readonly KubernetesObject[]) =>
+  (find(objects, 'Deployment')?.spec as { template: { spec: V1PodSpec } }).template.spec;
+
+helmTest('on OpenShift the operator’s pod names no user, no group and no fsGroup, and gives up nothing else', async () => {
+  const ids = { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 };
+  for (const values of [{}, { podSecurityContext: { runAsNonRoot: true, ...ids }, securityContext: { privileged: false, runAsUser: 1000 } }]) {
+    const usual = podOf(await render(values, ...NO_CRDS));
+    const { securityContext, containers } = podOf(await render({ ...values, openshift: true }, ...NO_CRDS));
+    const without = (context: object | undefined) =>
+      Object.fromEntries(Object.entries(context ?? {}).filter(([field]) => !Object.hasOwn(ids, field)));
+    assert.equal(securityContext, without(usual.securityContext));
+    assert.equal(containers[0].securityContext, without(usual.containers[0].securityContext));
+    assert.is(securityContext?.runAsNonRoot, true);
+  }
+});
+
+helmTest('on OpenShift the operator leaves the user of stages to the cluster, elsewhere it does not', async () => {
+  const stageUser = async (values: Parameters<typeof render>[0]) =>
+    parseConfig(find(await render(values, ...NO_CRDS), 'ConfigMap')?.data?.['config.yaml'] ?? '', 'config.yaml').stageUser;
+  assert.is(await stageUser({}), 'Fixed');
+  assert.is(await stageUser({ openshift: true }), 'Assigned');
+  assert.is(await stageUser({ openshift: true, config: null } as never), 'Assigned');
+});
+
+for (const values of [{ openshift: true }, { rbac: { ownerReferencesPermissionEnforcement: true } }]) {
+  helmTest(`claims may be deleted by the operator only where it is asked for, and nothing else comes with it: ${JSON.stringify(values)}`, async () => {
+    const rightsOf = async (given: Parameters<typeof render>[0]) =>
+      (await render(given, ...NO_CRDS))
+        .flatMap(({ rules = [] }) => rules)
+        .flatMap(({ resources, verbs }) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)));
+    for (const place of [{}, { namespaces: ['team-a'] }]) {
+      const usual = await rightsOf(place);
+      const rights = await rightsOf({ ...place, ...values });
+      assert.equal(
+        rights.filter((right) => !usual.includes(right)),
+        ['delete persistentvolumeclaims'],
+      );
+      assert.is(rights.length, usual.length + 1);
+    }
+  });
+}
 
 helmTest('policies and monitors select the pods that the operator makes', async () => {
   const values = { namespaces: ['team-a'], monitoring: { podMonitor: { enabled: true } } };

@@ -76,5 +76,6 @@ export const VALUE_SETS: Readonly<Record<string, ChartValuesInput>> = {
     podLabels: { 'example.org/team': 'vision' },
     podAnnotations: { 'example.org/note': 'by hand' },
   },
+  openshift: { openshift: true, namespaces: ['team-a'] },
   'argo-cd': { argocd: { enabled: true } },
 };

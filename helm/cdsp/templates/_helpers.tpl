@@ -58,7 +58,21 @@ app.kubernetes.io/component: stage
 {{- with .Values.namespaces -}}
 {{- $_ := set $config "namespaces" (uniq .) -}}
 {{- end -}}
+{{- if .Values.openshift -}}
+{{- $_ := set $config "stageUser" "Assigned" -}}
+{{- end -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{/* A security context of the values, without the ids that OpenShift assigns. Takes the root and the context. */}}
+{{- define "cdsp.securityContext" -}}
+{{- $context := index . 1 | default dict -}}
+{{- if (index . 0).Values.openshift -}}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" -}}
+{{- end -}}
+{{- with $context -}}
+{{- toYaml . -}}
+{{- end -}}
 {{- end -}}
 
 {{/* What the operator may do in the namespaces it works in. */}}
@@ -77,7 +91,7 @@ app.kubernetes.io/component: stage
   verbs: [list, watch]
 - apiGroups: ['']
   resources: [persistentvolumeclaims]
-  verbs: [get, create, patch]
+  verbs: [get, create, patch{{ if or .Values.openshift .Values.rbac.ownerReferencesPermissionEnforcement }}, delete{{ end }}]
 - apiGroups: ['']
   resources: [events]
   verbs: [list, create]

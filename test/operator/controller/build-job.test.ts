@@ -7,11 +7,18 @@ import type { ExperimentInput } from '../../../operator/api/experiment.ts';
 import { StageInput } from '../../../operator/api/stage-contract.ts';
 import { buildClaim } from '../../../operator/controller/build-claim.ts';
 import { buildJob } from '../../../operator/controller/build-job.ts';
+import type { StagePodSettings } from '../../../operator/controller/build-pod.ts';
 import { claimDigest, claimName } from '../../../operator/controller/names.ts';
 import { referencedIdentities } from '../../../operator/controller/references.ts';
 import { planExperiment } from '../../../operator/plan/plan.ts';
 
-function makeJob(stageName: string, settings: Partial<ExperimentInput['spec']> = {}, claim = 'claim', base = {}) {
+function makeJob(
+  stageName: string,
+  settings: Partial<ExperimentInput['spec']> = {},
+  claim = 'claim',
+  base = {},
+  more: Partial<StagePodSettings> = {},
+) {
   const experiment = Experiment.parse({
     apiVersion: API_VERSION,
     kind: KIND,
@@ -24,7 +31,7 @@ function makeJob(stageName: string, settings: Partial<ExperimentInput['spec']> =
   assert.ok(stage);
   const owner = { name: 'cats', namespace: 'lab', uid: 'uid-1', generation: 1, spec };
   const image = spec.image ?? 'image@sha256:1';
-  const config = { trainerImage: 'image@sha256:1', imagePullSecrets: [], placement: { memory: '1Gi', ...base } };
+  const config = { trainerImage: 'image@sha256:1', imagePullSecrets: [], placement: { memory: '1Gi', ...base }, ...more };
   return { job: buildJob(owner, plan, stage, { claim, image, settings: config }), stage, owner };
 }
 const podOf = (job: ReturnType<typeof makeJob>['job']) => {
@@ -68,6 +75,19 @@ test('whatever the experiment says, a stage has no token, no privilege and a roo
     capabilities: { drop: ['ALL'] },
   });
   assert.ok(pod.volumes?.every(({ hostPath }) => hostPath === undefined));
+});
+
+test('where the cluster assigns users, a pod names none, and is in all else as it is with a fixed one', () => {
+  const build = (stageUser?: 'Fixed' | 'Assigned') => podOf(makeJob('classify', {}, 'claim', {}, { stageUser }).job);
+  const ids = { runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532 };
+  const { securityContext, ...assigned } = build('Assigned');
+  assert.equal(securityContext, {
+    runAsNonRoot: true,
+    fsGroupChangePolicy: 'OnRootMismatch',
+    seccompProfile: { type: 'RuntimeDefault' },
+  });
+  assert.equal({ ...assigned, securityContext: { ...securityContext, ...ids } }, build('Fixed'));
+  assert.equal(build('Fixed'), build());
 });
 
 test('GPUs are limits of their resource; a stage’s own placement wins over the default', () => {
