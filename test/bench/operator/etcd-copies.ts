@@ -27,13 +27,13 @@ export async function readStored(plane: Pick<ControlPlane, 'etcdUrl'>, key: stri
 }
 
 /**
- * The same object with other names and digests in it. Each has to be as long as what it stands for: protobuf tells lengths.
+ * The same object with other names, digests and numbers in it. Each has to be as long as what it stands for: protobuf tells lengths.
  * @throws Error where one is not
  */
 export function renamed({ key, value }: StoredObject, names: ReadonlyMap<string, string>): StoredObject {
   for (const [from, to] of names) if (from.length !== to.length) throw new Error(`${to} is not as long as ${from}`);
   const longestFirst = [...names.keys()].toSorted((a, b) => b.length - a.length);
-  const pattern = new RegExp(longestFirst.map((text) => RegExp.escape(text)).join('|'), 'g');
+  const pattern = new RegExp(longestFirst.join('|').replaceAll('.', String.raw`\.`), 'g');
   const replace = (text: string) => text.replace(pattern, (found) => names.get(found) ?? found);
   return { key: replace(key), value: Buffer.from(replace(value.toString('latin1')), 'latin1') };
 }
