@@ -48,6 +48,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly client: ApiClient;
   /** What runs, for signals, logs and memory. */
   readonly etcd: Program;
+  /** Where etcd answers; nobody is asked who they are. */
+  readonly etcdUrl: string;
   readonly apiServer: Program;
   readonly controllerManager?: Program;
   readonly scheduler?: Program;
@@ -183,6 +185,7 @@ async function startIn(workspace: Workspace, options: ControlPlaneOptions): Prom
     auditLog: auditLogOf(settings),
     client,
     etcd,
+    etcdUrl: url,
     get apiServer() {
       return apiServer.current();
     },

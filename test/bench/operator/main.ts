@@ -1,5 +1,5 @@
 // The operator's numbers, on a real control plane with simulated pods, as one table.
-//   npm run bench:operator -- [--only NAME,…] [--entry FILE] [--experiments 200] [--handOvers 102] [--kills 12] [--finished 9900]
+//   npm run bench:operator -- [--only NAME,…] [--entry FILE] [--experiments 200] [--handOvers 102] [--kills 12] [--finished 9900] [--pods 12000]
 // Names: the keys of MEASURES below. Without --entry the operator is bundled as for its image.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -22,6 +22,8 @@ const { values: options } = parseArgs({
     handOvers: { type: 'string', default: '102' },
     kills: { type: 'string', default: '12' },
     finished: { type: 'string', default: '9900' },
+    // The controller manager's --terminated-pod-gc-threshold, 12,500 by default, keeps no more.
+    pods: { type: 'string', default: '12000' },
   },
 });
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -38,6 +40,8 @@ const entry = options.entry === undefined ? bundle() : resolve(options.entry);
 const atOnce = (how: Pick<AllAtOnceOptions, 'controllerManager' | 'claims'>, measure = measureAllAtOnce) =>
   measure({ entry, experiments: Number(options.experiments), ...how });
 
+const tenThousand = (pods: number) => measureTenThousand({ entry, finished: Number(options.finished), unfinished: 100, pods });
+
 const MEASURES: Readonly<Record<string, () => Promise<Finding>>> = {
   'one-at-a-time': () => measureOneAtATime({ entry, experiments: Math.ceil(Number(options.handOvers) / 3) }),
   'at-once': () => atOnce({ controllerManager: 'raised limits', claims: 'own' }),
@@ -47,7 +51,9 @@ const MEASURES: Readonly<Record<string, () => Promise<Finding>>> = {
   'next-job-only': () => atOnce({ controllerManager: 'raised limits', claims: 'own' }, measureNextJobOnly),
   'next-job-only-shared': () => atOnce({ controllerManager: 'raised limits', claims: 'shared' }, measureNextJobOnly),
   kills: () => measureKills({ entry, repetitions: Number(options.kills) }),
-  'ten-thousand': () => measureTenThousand({ entry, finished: Number(options.finished), unfinished: 100 }),
+  'ten-thousand': () => tenThousand(Number(options.pods)),
+  // As long after their end as ttlSecondsAfterFinished says.
+  'ten-thousand-without-jobs': () => tenThousand(0),
 };
 
 const names = options.only?.split(',') ?? Object.keys(MEASURES);

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ExperimentStatus } from '../../../operator/api/status.ts';
+import { STAGES } from '../../../operator/api/experiment.ts';
 import { experimentsPath } from '../../../operator/controller/resource-paths.ts';
-import { buildExperiment, createExperiment, createVolume, LAST_WORDS, NAMESPACE, startBench } from './bench.ts';
+import { buildExperiment, createExperiment, createVolume, NAMESPACE, startBench } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { inParallel } from '../../in-parallel.ts';
-import { finishedStatus } from './finished-status.ts';
+import { createFinished, VOC_LAST_WORDS } from './finished-experiments.ts';
 import { observe } from './observer.ts';
 import type { Observer } from './observer.ts';
 import { startOperator } from './operator-process.ts';
@@ -25,6 +25,8 @@ export interface TenThousandOptions {
   readonly entry: string;
   readonly finished: number;
   readonly unfinished: number;
+  /** Ended pods that are still there; 0: neither pods nor Jobs are. */
+  readonly pods: number;
 }
 
 const MERGE = 'application/merge-patch+json';
@@ -32,27 +34,9 @@ const pathOf = (name: string) => `${experimentsPath(NAMESPACE)}/${name}`;
 const on = (node: string) => ({ placement: { default: { nodeSelector: { 'kubernetes.io/hostname': node } } } });
 const [SHORT, ENDLESS] = ['simulated-0', 'simulated-1'];
 
-/** What a status looks like in the end, as the operator itself writes it. */
-async function exampleStatus(bench: Bench): Promise<ExperimentStatus> {
-  const operator = await startOperator(bench);
-  const observer = await observe(bench);
-  await createVolume(bench, 'cdsp-example');
-  await createExperiment(bench, buildExperiment('example', 0, on(SHORT)));
-  await observer.until('the example to succeed', () => observer.count('Succeeded') === 1);
-  await observer.stop();
-  await operator.stop('SIGTERM');
-  const { status } = await bench.cluster.client.expect<{ status: ExperimentStatus }>('GET', pathOf('example'));
-  return status;
-}
-
-async function createAll(bench: Bench, { finished, unfinished }: TenThousandOptions): Promise<string[]> {
-  const example = await exampleStatus(bench);
-  const numbers = Array.from({ length: finished - 1 }, (_, index) => index + 1);
-  await inParallel(numbers, WRITERS, async (number) => {
-    const name = `finished-${number}`;
-    await createExperiment(bench, buildExperiment(name, number));
-    await bench.cluster.client.expect('PATCH', `${pathOf(name)}/status`, { status: finishedStatus(example, 'example', name) }, MERGE);
-  });
+/** @returns the names of those that are not finished */
+async function createAll(bench: Bench, { finished, unfinished, pods }: TenThousandOptions): Promise<string[]> {
+  await createFinished(bench, { count: finished, pods, node: SHORT });
   const names = Array.from({ length: unfinished }, (_, index) => `unfinished-${index}`);
   await inParallel([...names.entries()], WRITERS, async ([index, name]) => {
     await createVolume(bench, `cdsp-${name}`);
@@ -94,8 +78,8 @@ async function runSome(bench: Bench, observer: Observer, names: readonly string[
 
 /** An operator among very many experiments, nearly all of which have ended. */
 export async function measureTenThousand(options: TenThousandOptions): Promise<Finding> {
-  const { entry, finished, unfinished } = options;
-  await using bench = await startBench({ entry, ends: [{ name: 'short', nodes: [SHORT], runMs: POD_MS, message: LAST_WORDS }] });
+  const { entry, finished, unfinished, pods } = options;
+  await using bench = await startBench({ entry, ends: [{ name: 'short', nodes: [SHORT], runMs: POD_MS, message: VOC_LAST_WORDS }] });
   const names = await createAll(bench, options);
   const operator = await startOperator(bench);
   const syncedMs = await operator.synced();
@@ -113,7 +97,8 @@ export async function measureTenThousand(options: TenThousandOptions): Promise<F
   const busy = await cpuPercent(operator);
   const last = operator.memory();
 
-  const count = `${finished + unfinished} experiments, ${finished} of them finished`;
+  const left = pods === 0 ? 'their Jobs and pods gone' : `${STAGES.length * finished} Jobs and ${pods} ended pods of theirs left`;
+  const count = `${finished + unfinished} experiments, ${finished} of them finished, ${left}`;
   const worst = Math.max(...times);
   const peak = Math.max(memory.peak, last.peak);
   return {
