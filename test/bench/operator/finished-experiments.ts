@@ -39,7 +39,10 @@ export const finishedName = (index: number): string => `finished-${String(index)
 const MERGE = 'application/merge-patch+json';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 /** A share of four digits that is always the same. */
-const shareOf = (text: string) => `0.${String(parseInt(sha256(text).slice(0, 8), 16)).slice(-4).padStart(4, '1')}`;
+const shareOf = (text: string) =>
+  `0.${String(parseInt(sha256(text).slice(0, 8), 16))
+    .slice(-4)
+    .padStart(4, '1')}`;
 /** A uid in its usual form that is always the same. */
 const uidOf = (text: string) => sha256(text).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
 
@@ -66,12 +69,21 @@ async function tellAsKubelet({ cluster }: Bench, { metadata = {}, spec, status =
   const ofKubelet = {
     containerID: `containerd://${sha256(metadata.uid ?? '')}`,
     resources: {},
-    volumeMounts: container.volumeMounts?.map(({ name, mountPath, readOnly }) => ({ name, mountPath, readOnly, recursiveReadOnly: 'Disabled' })),
+    volumeMounts: container.volumeMounts?.map(({ name, mountPath, readOnly }) => ({
+      name,
+      mountPath,
+      readOnly,
+      recursiveReadOnly: 'Disabled',
+    })),
     user: { linux: { uid: 65532, gid: 65532, supplementalGroups: [65532] } },
   };
   const reasons = conditions.map((condition) => (condition.status === 'False' ? { ...condition, reason: 'PodCompleted' } : condition));
   const { containerID } = ofKubelet;
-  const told = containerStatuses.map((entry) => ({ ...entry, ...ofKubelet, state: { terminated: { ...entry.state?.terminated, containerID } } }));
+  const told = containerStatuses.map((entry) => ({
+    ...entry,
+    ...ofKubelet,
+    state: { terminated: { ...entry.state?.terminated, containerID } },
+  }));
   const patch = { status: { conditions: [more, ...reasons], containerStatuses: told } };
   await cluster.client.expect('PATCH', `${podsPath(NAMESPACE)}/${metadata.name}/status`, patch, MERGE);
 }
@@ -146,7 +158,7 @@ async function untilQuiet({ cluster: { apiServer, controllerManager, scheduler }
   const programs = [apiServer, controllerManager, scheduler].filter((program) => program !== undefined);
   const used = () => programs.map(({ pid }) => cpuSecondsOf(pid)).reduce((a, b) => a + b, 0);
   const until = performance.now() + PATIENCE_MS;
-  for (let isQuiet = false; !isQuiet; ) {
+  for (let isQuiet = false; !isQuiet;) {
     const [at, seconds] = [performance.now(), used()];
     await delay(WINDOW_MS);
     isQuiet = (1000 * (used() - seconds)) / (performance.now() - at) < QUIET_SHARE || performance.now() > until;
