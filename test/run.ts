@@ -22,7 +22,7 @@ const LONGEST_MS = 40 * 60_000;
 function runFile(file: string): Promise<Outcome> {
   const started = performance.now();
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['--import', './test/property-seed.ts', file], {
+    const child = spawn(process.execPath, ['--import', './test/property-seed.ts', '--import', './test/hook-errors.ts', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FORCE_COLOR: '0' },
       timeout: LONGEST_MS,

@@ -63,9 +63,16 @@ async function ensureBase(storage: readonly string[], say: ImageOptions['say']):
   if (has.status !== 0) await buildah(storage, 'pull', `docker-archive:${await getBaseImage(say)}`);
 }
 
-/** Behind a private certificate authority the registries are trusted by it alone: the build sees this machine's certificates. */
+/** Where Debian keeps all certificates that a machine trusts. */
+const SYSTEM_CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+
+/**
+ * Behind a private certificate authority the registries are trusted by it alone: the build sees this machine's certificates, those that npm and pip
+ * are told of, else those of the system, which npm's own configuration may name.
+ */
 function certificateArguments(): string[] {
-  const { NODE_EXTRA_CA_CERTS, PIP_CERT } = process.env;
+  const system = existsSync(SYSTEM_CERTIFICATES) ? SYSTEM_CERTIFICATES : undefined;
+  const { NODE_EXTRA_CA_CERTS = system, PIP_CERT = system } = process.env;
   const files = Object.entries({ NODE_EXTRA_CA_CERTS, PIP_CERT }).flatMap(([name, file]) =>
     file ? [{ name, folder: dirname(file), file }] : [],
   );

@@ -411,8 +411,8 @@ inEveryStage('a status that somebody wipes is written again, while the stage run
 
 const withValue = ({ enum: values = [], ...node }: SchemaNode, value: string): SchemaNode => ({ ...node, enum: [...values, value] });
 
-/** A definition of tomorrow, with settings, stages, states and words that this operator does not know. */
-async function defineTomorrow(): Promise<void> {
+// With settings, stages, states and words that this operator does not know; the tests that follow rest on it.
+clusterTest('the definition of tomorrow is taken', async () => {
   await define(cluster.plane, (crd) => {
     const spec = fieldsOf(crd, 'spec');
     spec.mixup = { type: 'number' };
@@ -426,9 +426,7 @@ async function defineTomorrow(): Promise<void> {
     stage.state = withValue(stage.state, 'Preempted');
     stage.watts = { type: 'integer' };
   });
-}
-
-clusterTest('the definition of tomorrow is taken', defineTomorrow);
+});
 
 inEveryStage('a status that a newer operator has written does not disturb this one', async (namespace, stage) => {
   cluster.player.play(namespace, holdFirst(stage));
@@ -467,7 +465,6 @@ for (const [what, newer, mended, words] of [
 inEveryStage(
   'edited to what only a newer version knows, it keeps what it has and goes on from there when that is taken back',
   async (namespace, stage) => {
-    await defineTomorrow();
     cluster.player.play(namespace, holdFirst(stage));
     await hold(cluster, namespace, stage);
     await cluster.edit(namespace, 'cats', { mixup: 0.5 });
