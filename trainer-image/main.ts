@@ -26,7 +26,7 @@ import { createStageContext, Interrupted, type StageContext } from './stages/sta
 import { writeTerminationMessage } from './termination-message.ts';
 import { TENSORFLOW_WARNING } from './tensorflow-package.ts';
 import { checkUpstream } from './upstream.ts';
-import { WorkingTime } from './working-time.ts';
+import { TimeAtWork } from './time-at-work.ts';
 
 /** Shows the stage's progress to a cluster; there once the stage serves it. */
 let progressServer: ProgressServer | undefined;
@@ -90,7 +90,7 @@ function resultOf(input: StageInput): Promise<StageMetrics | undefined> {
 async function workOn(input: StageInput, shard: Shard): Promise<StageMetrics> {
   const name = `${shard.number}-${randomUUID()}`;
   const now = () => performance.now();
-  const time = new WorkingTime(input.output, name, now());
+  const time = new TimeAtWork(input.output, name, now());
   const emitInTime = (event: StageEvent) => {
     emit(event);
     time.noteNowAndThen(now());

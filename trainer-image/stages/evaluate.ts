@@ -15,7 +15,7 @@ import { openSegmentor } from './model-metadata.ts';
 import { predictSample } from './predict-sample.ts';
 import { openStageDataset } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
-import { makeWorkFolder } from './work-folder.ts';
+import { makeFolderInCheckpoint } from './folder-in-checkpoint.ts';
 
 /**
  * Stage 4: confusion matrix, IoU of each class and mIoU on the validation split. In data without masks, predictions only; what would
@@ -39,7 +39,7 @@ export async function evaluate(context: StageContext): Promise<StageMetrics> {
   };
   const rows = classes.map((_, truth) => Array.from(confusion.counts.subarray(truth * classes.length, (truth + 1) * classes.length)));
   const record = { classes, confusion: hasTruth ? rows : null, ...summary };
-  const unfinished = makeWorkFolder(context.output, ARTIFACTS.unfinished);
+  const unfinished = makeFolderInCheckpoint(context.output, ARTIFACTS.unfinished);
   writeJson(join(context.output, ARTIFACTS.evaluate.evaluation), record, unfinished);
   return { classes: [...classes], ...summary };
 }
@@ -54,7 +54,7 @@ async function predictAll(
   const { evaluation } = context.spec;
   const predictions = join(context.output, ARTIFACTS.evaluate.predictions);
   if (evaluation.savePredictions) mkdirSync(predictions, { recursive: true });
-  const unfinished = makeWorkFolder(context.output, ARTIFACTS.unfinished);
+  const unfinished = makeFolderInCheckpoint(context.output, ARTIFACTS.unfinished);
   const isThere = ({ id }: Sample) => !evaluation.savePredictions || isWholePng(join(predictions, `${id}.png`));
   const totals = [confusion.counts, confusion.missed];
   const loop = new ImageLoop({ journal: ARTIFACTS.evaluate.journal, samples: val, totals, isThere }, context);

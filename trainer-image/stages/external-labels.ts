@@ -12,7 +12,7 @@ import { paintScribbles } from '../pseudo-labels/labels.ts';
 import { ImageLoop } from './image-loop.ts';
 import { degradationOf } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
-import { makeWorkFolder } from './work-folder.ts';
+import { makeFolderInCheckpoint } from './folder-in-checkpoint.ts';
 
 const FIELD = 'spec.pseudoLabels.external.path';
 
@@ -32,7 +32,7 @@ export async function adoptExternalLabels(
   const degradation = degradationOf(context.spec);
   const confusion = createConfusion(dataset.classes.length);
   const { train } = dataset;
-  const unfinished = makeWorkFolder(context.output, ARTIFACTS.unfinished);
+  const unfinished = makeFolderInCheckpoint(context.output, ARTIFACTS.unfinished);
   const isThere = ({ id }: Sample) => isWholePng(join(labels, `${id}.png`));
   const totals = [confusion.counts, confusion.missed];
   const loop = new ImageLoop({ journal: ARTIFACTS.pseudoLabel.labelJournal, samples: train, totals, isThere }, context);

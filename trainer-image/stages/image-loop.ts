@@ -3,7 +3,7 @@ import { createRate } from '../rate.ts';
 import type { Entry } from './journal.ts';
 import { Journal } from './journal.ts';
 import type { StageContext } from './stage-context.ts';
-import { makeWorkFolder } from './work-folder.ts';
+import { makeFolderInCheckpoint } from './folder-in-checkpoint.ts';
 
 export interface ImageLoopSettings {
   /** Folder of the journal, relative to the stage's; made. */
@@ -47,11 +47,11 @@ export class ImageLoop {
   #last = performance.now();
   #seconds = 0;
 
-  /** @throws as makeWorkFolder and Journal do */
+  /** @throws as makeFolderInCheckpoint and Journal do */
   constructor(settings: ImageLoopSettings, context: StageContext) {
     this.#settings = settings;
     this.#context = context;
-    this.#journal = new Journal(makeWorkFolder(context.output, settings.journal), context.process);
+    this.#journal = new Journal(makeFolderInCheckpoint(context.output, settings.journal), context.process);
     this.#byId = new Map(settings.samples.map((sample) => [sample.id, sample]));
     for (const total of settings.totals) total.fill(0);
     this.#readNews();

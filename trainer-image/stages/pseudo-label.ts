@@ -18,7 +18,7 @@ import { adoptExternalLabels } from './external-labels.ts';
 import { ImageLoop } from './image-loop.ts';
 import { degradationOf, digestForResult, openStageDataset, surveyStageScribbles } from './stage-data.ts';
 import type { StageContext } from './stage-context.ts';
-import { makeWorkFolder } from './work-folder.ts';
+import { makeFolderInCheckpoint } from './folder-in-checkpoint.ts';
 
 const WORKERS = dataThreads();
 /** Images with a heat map, for the report's gallery. */
@@ -34,7 +34,7 @@ export async function pseudoLabel(context: StageContext): Promise<StageMetrics> 
   const labels = join(context.output, ARTIFACTS.pseudoLabel.labels);
   const heatMaps = join(context.output, ARTIFACTS.pseudoLabel.heatMaps);
   for (const folder of [labels, heatMaps]) mkdirSync(folder, { recursive: true });
-  const unfinished = makeWorkFolder(context.output, ARTIFACTS.unfinished);
+  const unfinished = makeFolderInCheckpoint(context.output, ARTIFACTS.unfinished);
   const counts = { images: dataset.train.length, imagesWithoutScribble: survey.unannotated.length };
   if (context.spec.pseudoLabels.source === 'External') {
     const digest = await digestForResult(dataset, context);
@@ -107,7 +107,10 @@ type ReadActivations = (sample: Sample) => Promise<ActivationMaps>;
 function activationReader(dataset: Dataset, classesOf: (id: string) => number[], context: StageContext) {
   const isChosen = context.spec.pseudoLabels.backgroundThreshold === undefined;
   const store = isChosen
-    ? openActivationStore(makeWorkFolder(context.output, ARTIFACTS.pseudoLabel.activations), MAX_ACTIVATION_BYTES / context.shard.of)
+    ? openActivationStore(
+        makeFolderInCheckpoint(context.output, ARTIFACTS.pseudoLabel.activations),
+        MAX_ACTIVATION_BYTES / context.shard.of,
+      )
     : undefined;
   let source: ActivationSource | undefined;
   const activations: ReadActivations = async (sample) => {

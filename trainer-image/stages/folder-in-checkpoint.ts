@@ -8,7 +8,7 @@ import { fileSystemError } from '../file-system-error.ts';
  * @param path relative to the stage's folder
  * @throws Error with code ENOENT where the checkpoint folder has gone; BadInputError where a person has to mend something
  */
-export function makeWorkFolder(output: string, path: string): string {
+export function makeFolderInCheckpoint(output: string, path: string): string {
   const folder = join(output, path);
   try {
     mkdirSync(folder);

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ARTIFACTS } from './artifacts.ts';
 import { readJson } from './json-file.ts';
-import { makeWorkFolder } from './stages/work-folder.ts';
+import { makeFolderInCheckpoint } from './stages/folder-in-checkpoint.ts';
 import { writeByRename } from './write-by-rename.ts';
 
 /** How often the time is noted while the stage works, in milliseconds: a process that is killed loses no more. */
@@ -12,7 +12,7 @@ const NOTE_EVERY_MS = 10_000;
  * Working time of a stage, of all its attempts and processes together: each process notes its own in a file of the checkpoint. Times come in
  * as milliseconds of a monotonic clock.
  */
-export class WorkingTime {
+export class TimeAtWork {
   readonly #folder: string;
   readonly #own: string;
   readonly #started: number;
@@ -21,10 +21,10 @@ export class WorkingTime {
   /**
    * @param output the stage's folder, which holds the checkpoint folder
    * @param process unlike that of any other process
-   * @throws as makeWorkFolder does
+   * @throws as makeFolderInCheckpoint does
    */
   constructor(output: string, process: string, now: number) {
-    this.#folder = makeWorkFolder(output, ARTIFACTS.workingTime);
+    this.#folder = makeFolderInCheckpoint(output, ARTIFACTS.workingTime);
     this.#own = `${process}.json`;
     this.#started = this.#noted = now;
   }
