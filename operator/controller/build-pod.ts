@@ -19,8 +19,7 @@ const USER = 65532;
 const FIXED_USER = { runAsUser: USER, runAsGroup: USER, fsGroup: USER };
 
 /** What the operator's configuration says about stage pods. */
-export type StagePodSettings = Pick<OperatorConfig, 'trainerImage' | 'imagePullPolicy' | 'imagePullSecrets' | 'placement'> &
-  Partial<Pick<OperatorConfig, 'stageUser'>>;
+export type StagePodSettings = Pick<OperatorConfig, 'trainerImage' | 'imagePullPolicy' | 'imagePullSecrets' | 'placement' | 'stageUser'>;
 
 export interface StagePod {
   readonly input: SentStageInput;

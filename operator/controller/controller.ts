@@ -2,6 +2,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { Experiment, StageName } from '../api/experiment.ts';
 import type { Finding } from '../api/findings.ts';
 import type { OperatorConfig } from '../config.ts';
+import type { StagePodSettings } from './build-pod.ts';
 import { completedKey, completedKeys, hasCompletedSince, Index, jobOfPod, keepExperiment, keepJob, keepPod } from './caches.ts';
 import type { CachedExperiment, RawExperiment } from './caches.ts';
 import { ApiError, isStatus } from './cluster.ts';
@@ -9,8 +10,8 @@ import type { Cluster } from './cluster.ts';
 import { ExpectedPods } from './expected-pods.ts';
 import { InformerGroup } from './informer-group.ts';
 import type { LiveProgress, StagePod } from './live-progress.ts';
-import { LABELS, MANAGED_SELECTOR } from './names.ts';
-import { exponential, namespaceOf, WorkQueue } from './queue.ts';
+import { LABELS, MANAGED_SELECTOR, namespaceOf } from './names.ts';
+import { exponential, WorkQueue } from './queue.ts';
 import type { Lane } from './queue.ts';
 import { Reconciler } from './reconciler.ts';
 import { experimentsPath, jobsPath, podsPath } from './resource-paths.ts';
@@ -26,10 +27,7 @@ export interface ControllerObserver {
 
 export interface ControllerOptions extends ControllerObserver {
   readonly cluster: Pick<Cluster, 'get' | 'list' | 'watch' | 'create' | 'apply' | 'merge' | 'delete'>;
-  readonly config: Pick<
-    OperatorConfig,
-    'trainerImage' | 'imagePullPolicy' | 'imagePullSecrets' | 'placement' | 'namespaces' | 'parallelism'
-  >;
+  readonly config: StagePodSettings & Pick<OperatorConfig, 'namespaces' | 'parallelism'>;
   readonly check: (experiment: Experiment) => readonly Finding[];
   readonly live?: (experiment: string) => ReadonlyMap<StageName, LiveProgress>;
   readonly log: (message: string, fields?: Readonly<Record<string, unknown>>) => void;

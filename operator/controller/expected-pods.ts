@@ -1,4 +1,4 @@
-import { namespaceOf } from './queue.ts';
+import { namespaceOf } from './names.ts';
 
 /** A Job that has no pod by then is held up by something else than a crowd: a quota, a webhook. */
 const PATIENCE_MS = 10_000;

@@ -1,6 +1,7 @@
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { Informer } from './informer.ts';
 import type { InformerOptions } from './informer.ts';
+import { namespaceOf } from './names.ts';
 
 export interface InformerGroupOptions<Raw extends KubernetesObject, Kept> extends Omit<InformerOptions<Raw, Kept>, 'path'> {
   /** None: one informer for the whole cluster. */
@@ -32,7 +33,7 @@ export class InformerGroup<Raw extends KubernetesObject, Kept> {
 
   /** @param key namespace/name */
   get(key: string): Kept | undefined {
-    return this.#of(key.slice(0, key.indexOf('/')))?.get(key);
+    return this.#of(namespaceOf(key))?.get(key);
   }
 
   /** Whether everything that happened in the namespace up to this version is in the cache. */

@@ -28,6 +28,9 @@ export const MANAGED_SELECTOR = `${LABELS.managedBy}=${MANAGED_BY}`;
 /** Whether an object is the operator's own; another one of its name is somebody else's, and left alone. */
 export const isOwn = ({ metadata }: KubernetesObject): boolean => metadata?.labels?.[LABELS.managedBy] === MANAGED_BY;
 
+/** Of a key of a cache or queue, namespace/name. */
+export const namespaceOf = (key: string): string => key.split('/', 1)[0];
+
 const KEY_DIGITS = 16;
 export const shortKey = (key: string): string => key.slice(0, KEY_DIGITS);
 

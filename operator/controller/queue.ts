@@ -1,3 +1,5 @@
+import { namespaceOf } from './names.ts';
+
 /**
  * How much somebody waits for it: a stage to hand over (pods and GPUs stand idle meanwhile), anything else, an experiment that has not
  * begun. Where hundreds begin at once, a flood of new Jobs would hold up the API server and the Job controller, and with them every
@@ -23,9 +25,6 @@ const FIRST_BACKOFF_MS = 10;
 const LONGEST_BACKOFF_MS = 60_000;
 /** 10 ms, 20 ms, 40 ms … a minute. */
 export const exponential = (failures: number): number => Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(30, failures - 1));
-
-/** Of a key (namespace/name). */
-export const namespaceOf = (key: string): string => key.split('/', 1)[0];
 
 /** Keys that wait for a worker. Each group gives one in its turn, the one that has waited longest. */
 class Waiting {

@@ -7,6 +7,8 @@ import { applyCrds } from '../cluster/apply.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { clusterTests, CONTROL_PLANE, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
+import { inParallel } from '../in-parallel.ts';
 import { AGAINST_RULES, manifest, VALID, WRONG_VALUES } from '../operator/api/manifests.ts';
 import { askParse, askServer, findingsOf } from './judges.ts';
 import { brokenLimits, metLimits, missingFields } from './schema-cases.ts';
@@ -17,24 +19,13 @@ const root = buildExperimentCrd().spec.versions[0].schema.openAPIV3Schema as Sch
 const spec = root.properties?.spec ?? {};
 
 let plane: ControlPlane;
-test.before(async () => {
-  if (reason !== undefined) return;
-  plane = await startControlPlane({ say: console.log });
+setUp(reason, async (stopLater) => {
+  plane = stopLater(await startControlPlane({ say: console.log }));
   await applyCrds(plane);
-});
-test.after(async () => {
-  if (plane !== undefined) await plane.stop();
 });
 const ask = (value: unknown) => askServer(plane.client, value);
 
-/** Does `work` for each case, a few at a time. */
-async function forEachCase<Case>(cases: readonly Case[], work: (one: Case) => Promise<void>): Promise<void> {
-  const rest = [...cases];
-  const worker = async () => {
-    for (let one = rest.pop(); one !== undefined; one = rest.pop()) await work(one);
-  };
-  await Promise.all(Array.from({ length: 8 }, worker));
-}
+const AT_A_TIME = 8;
 
 for (const [why, value] of VALID) {
   clusterTest(`taken, and defaulted as parse() does: ${why}`, async () => {
@@ -88,7 +79,7 @@ for (const [why, value, field] of unknown) {
 clusterTest('each limit of each field, broken, is refused by both with the field', async () => {
   const cases = [...brokenLimits(spec), ...missingFields(spec)];
   assert.ok(cases.length > 800);
-  await forEachCase(cases, async ({ why, field, manifest: value }) => {
+  await inParallel(cases, AT_A_TIME, async ({ why, field, manifest: value }) => {
     const [inCluster, here] = [await ask(value), askParse(value)];
     assert.not(inCluster.isAccepted || here.isAccepted, why);
     assert.ok(inCluster.message.includes(field) && here.message.includes(field), `${why}: ${inCluster.message} | ${here.message}`);
@@ -98,7 +89,7 @@ clusterTest('each limit of each field, broken, is refused by both with the field
 clusterTest('a text of the wrong form is refused with what the form is, not with a pattern alone', async () => {
   const cases = brokenLimits(spec).filter(({ why }) => why.endsWith('of another form'));
   assert.ok(cases.length > 20);
-  await forEachCase(cases, async ({ manifest: value, field }) => {
+  await inParallel(cases, AT_A_TIME, async ({ manifest: value, field }) => {
     const [said] = findingsOf(value).map(({ message }) => message.replace(/, is ".*$/, ''));
     assert.ok((await ask(value)).message.includes(said), `${field}: ${said}`);
   });
@@ -107,7 +98,7 @@ clusterTest('a text of the wrong form is refused with what the form is, not with
 clusterTest('each limit of each field, met exactly, is judged alike, and what is taken is defaulted alike', async () => {
   const cases = metLimits(spec);
   let taken = 0;
-  await forEachCase(cases, async ({ why, manifest: value }) => {
+  await inParallel(cases, AT_A_TIME, async ({ why, manifest: value }) => {
     const [inCluster, here] = [await ask(value), askParse(value)];
     assert.is(inCluster.isAccepted, here.isAccepted, `${why}: ${inCluster.message} | ${here.message}`);
     assert.equal(inCluster.spec, here.spec, why);

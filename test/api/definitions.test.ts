@@ -6,6 +6,7 @@ import { startControlPlane } from '../cluster/control-plane.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { define, fieldsOf } from '../cluster/definition.ts';
 import { clusterTests, CONTROL_PLANE, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { manifest } from '../operator/api/manifests.ts';
 
 const reason = whyNoPrograms(CONTROL_PLANE);
@@ -20,11 +21,8 @@ interface Stored {
 }
 
 let plane: ControlPlane;
-test.before(async () => {
-  if (reason === undefined) plane = await startControlPlane({ say: console.log });
-});
-test.after(async () => {
-  if (plane !== undefined) await plane.stop();
+setUp(reason, async (stopLater) => {
+  plane = stopLater(await startControlPlane({ say: console.log }));
 });
 
 const today = () => define(plane, () => undefined);

@@ -11,6 +11,7 @@ import { applyCrds } from '../cluster/apply.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { clusterTests, CONTROL_PLANE, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { manifest } from '../operator/api/manifests.ts';
 import { askServer } from './judges.ts';
 
@@ -19,13 +20,9 @@ const clusterTest = clusterTests(reason);
 const ALLOWANCES = OperatorConfig.parse({ trainerImage: 'registry.example.org/cdsp-trainer:1' });
 
 let plane: ControlPlane;
-test.before(async () => {
-  if (reason !== undefined) return;
-  plane = await startControlPlane({ say: console.log });
+setUp(reason, async (stopLater) => {
+  plane = stopLater(await startControlPlane({ say: console.log }));
   await applyCrds(plane);
-});
-test.after(async () => {
-  if (plane !== undefined) await plane.stop();
 });
 
 interface Document {

@@ -8,6 +8,7 @@ import { applyCrds } from '../cluster/apply.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { clusterTests, CONTROL_PLANE, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { manifest } from '../operator/api/manifests.ts';
 import { askParse, askServer } from './judges.ts';
 import { mutatedSpecs, specValues } from './random-specs.ts';
@@ -18,13 +19,9 @@ const root = buildExperimentCrd().spec.versions[0].schema.openAPIV3Schema as Sch
 const specs = specValues(root.properties?.spec ?? {});
 
 let plane: ControlPlane;
-test.before(async () => {
-  if (reason !== undefined) return;
-  plane = await startControlPlane({ say: console.log });
+setUp(reason, async (stopLater) => {
+  plane = stopLater(await startControlPlane({ say: console.log }));
   await applyCrds(plane);
-});
-test.after(async () => {
-  if (plane !== undefined) await plane.stop();
 });
 
 clusterTest('what keeps the schema and its rules is taken by both, with the same defaults', async () => {

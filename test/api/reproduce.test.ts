@@ -11,6 +11,7 @@ import { applyCrds } from '../cluster/apply.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { clusterTests, CONTROL_PLANE, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { DIGEST, manifest } from '../operator/api/manifests.ts';
 import { runCli } from '../operator/cli/cli-process.ts';
 import { IMAGE, SUCCEEDED } from '../operator/cli/reproduce/finished.ts';
@@ -21,9 +22,8 @@ const clusterTest = clusterTests(reason);
 const SPEC = { seed: 7, dataset: { folder: { path: 'voc' } }, placement: { segment: { gpus: 2 } } };
 
 let plane: ControlPlane;
-test.before(async () => {
-  if (reason !== undefined) return;
-  plane = await startControlPlane({ say: console.log });
+setUp(reason, async (stopLater) => {
+  plane = stopLater(await startControlPlane({ say: console.log }));
   await applyCrds(plane);
   await plane.kubectl('create', 'namespace', 'lab');
   await run('lab', 'cats', { ...SUCCEEDED, observedGeneration: 1 });
@@ -31,9 +31,6 @@ test.before(async () => {
     observedGeneration: 1,
     conditions: [{ ...SUCCEEDED.conditions![0], status: 'Unknown', reason: 'Running', message: 'segment: running' }],
   });
-});
-test.after(async () => {
-  if (plane !== undefined) await plane.stop();
 });
 
 async function run(namespace: string, name: string, status: ExperimentStatus): Promise<void> {

@@ -20,6 +20,7 @@ import { startControlPlane } from '../cluster/control-plane.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { clusterTests, CONTROL_PLANE, whyNoPrograms } from '../cluster/requirements.ts';
 import { manifest } from '../operator/api/manifests.ts';
+import { OperatorConfig } from '../../operator/config.ts';
 import { assertHarmless } from './harmless.ts';
 import { specValues } from './random-specs.ts';
 
@@ -60,7 +61,7 @@ function jobsOf(spec: object) {
   const plan = planExperiment(experiment, { trainerVersion: image, identities: referencedIdentities(experiment.spec) });
   const owner = { name: 'test', namespace: NAMESPACE, uid: 'uid-1', generation: 1, spec: experiment.spec };
   const claim = claimName({ name: 'test', claimName: experiment.spec.storage.claimName });
-  const settings = { trainerImage: TRAINER, imagePullSecrets: ['pull'], placement: {} };
+  const settings = OperatorConfig.parse({ trainerImage: TRAINER, imagePullSecrets: ['pull'] });
   return plan.stages.map((stage) => buildJob(owner, plan, stage, { claim, image, settings }));
 }
 

@@ -9,6 +9,7 @@ import type { ControlPlane } from './control-plane.ts';
 import { startKwok } from './kwok.ts';
 import type { Kwok } from './kwok.ts';
 import { clusterTests, CONTROL_PLANE, CONTROLLERS, whyNoPrograms } from './requirements.ts';
+import { setUp } from './set-up.ts';
 
 const reason = whyNoPrograms([...CONTROL_PLANE, ...CONTROLLERS, 'kwok', 'helm']);
 const clusterTest = clusterTests(reason);
@@ -33,18 +34,13 @@ const template = (labels: Record<string, string>) => ({
 
 let cluster: ControlPlane;
 let kwok: Kwok;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await startControlPlane({ controllers: true, say: console.log });
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await startControlPlane({ controllers: true, say: console.log }));
   const ends = [
     { name: 'good', labels: { ends: 'good' }, runMs: 200, jitterMs: 100, message: '{"result": {"meanIou": 0.5, "note": "{{ `x` }}"}}' },
     { name: 'bad', labels: { ends: 'bad' }, runMs: 100, exitCode: 65, message: '{"error": {"message": "no labels"}}' },
   ];
   kwok = await startKwok(cluster, { nodes: 3, capacity: { 'nvidia.com/gpu': '2' }, ends });
-});
-test.after(async () => {
-  // Where the start has failed, its error is the one to see.
-  if (cluster !== undefined) await cluster.stop();
 });
 
 const jobPods = async (job: string) =>

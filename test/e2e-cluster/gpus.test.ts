@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { sideBySide } from '../cluster/side-by-side.ts';
 import { conditionOf, Pods, release, stageOf, whyNoPods } from './pods.ts';
 
@@ -9,11 +10,8 @@ const reason = whyNoPods();
 const clusterTest = sideBySide(clusterTests(reason));
 
 let pods: Pods;
-test.before(async () => {
-  if (reason === undefined) pods = await Pods.start();
-});
-test.after(async () => {
-  if (pods !== undefined) await pods[Symbol.asyncDispose]();
+setUp(reason, async (stopLater) => {
+  pods = stopLater(await Pods.start());
 });
 
 /** Only classify wants GPUs: it is the one that holds. */

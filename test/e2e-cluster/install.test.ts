@@ -13,6 +13,7 @@ import { CHART, OPERATOR_NAMESPACE, RELEASE, TEST_VALUES } from '../cluster/inst
 import { startNode } from '../cluster/node.ts';
 import { missingForNode } from '../cluster/node-requirements.ts';
 import { clusterTests, CONTROL_PLANE, CONTROLLERS, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { withValues } from '../helm/helm.ts';
 
 const reason = missingForNode({ images: true }) ?? whyNoPrograms([...CONTROL_PLANE, ...CONTROLLERS, 'kubelet', 'kube-proxy', 'helm']);
@@ -20,17 +21,13 @@ const clusterTest = clusterTests(reason);
 const CRD = 'cdspexperiments.cdsp.dev';
 
 let cluster: ControlPlane;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await startControlPlane({ controllers: true, network: true, say: console.log });
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await startControlPlane({ controllers: true, network: true, say: console.log }));
   const node = await startNode(cluster);
   const { archive } = await buildImage({ name: 'docker.io/library/cdsp-operator:test', context: '.', say: console.log });
   await node.importImages(archive);
   await cluster.kubectl('create', 'namespace', OPERATOR_NAMESPACE);
   await cluster.kubectl('label', 'namespace', OPERATOR_NAMESPACE, 'pod-security.kubernetes.io/enforce=restricted');
-});
-test.after(async () => {
-  if (cluster !== undefined) await cluster.stop();
 });
 
 const inNamespace = ['--namespace', OPERATOR_NAMESPACE];

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { Pods, release, stageOf, stepsIn, whyNoPods } from './pods.ts';
 
 const reason = whyNoPods();
@@ -11,12 +12,8 @@ const clusterTest = clusterTests(reason);
 const GRACE_SECONDS = 12;
 
 let pods: Pods;
-test.before(async () => {
-  if (reason !== undefined) return;
-  pods = await Pods.start({ nodes: 2, plane: { controllerManagerArgs: [`--node-monitor-grace-period=${GRACE_SECONDS}s`] } });
-});
-test.after(async () => {
-  if (pods !== undefined) await pods[Symbol.asyncDispose]();
+setUp(reason, async (stopLater) => {
+  pods = stopLater(await Pods.start({ nodes: 2, plane: { controllerManagerArgs: [`--node-monitor-grace-period=${GRACE_SECONDS}s`] } }));
 });
 
 clusterTest('a node is drained: the stage keeps a checkpoint and goes on on another node, and no attempt is counted', async () => {

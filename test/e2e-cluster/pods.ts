@@ -51,7 +51,7 @@ export const stageOf = (status: ExperimentStatus | undefined, name: StageName): 
   status?.stages?.find((stage) => stage.name === name);
 
 /** A cluster with nodes, the fake stage's image on them, and the operator. */
-export class Pods implements AsyncDisposable {
+export class Pods {
   readonly plane: ControlPlane;
   readonly nodes: readonly ClusterNode[];
   readonly #cluster: Cluster;
@@ -93,7 +93,7 @@ export class Pods implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async stop(): Promise<void> {
     await this.#controller.stop();
     this.#cluster.close();
     await this.plane.stop();

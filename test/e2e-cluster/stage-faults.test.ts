@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ExperimentStatus } from '../../operator/api/status.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { FAKE_STAGE_IMAGE } from '../cluster/fake-stage-image.ts';
 import { sideBySide } from '../cluster/side-by-side.ts';
 import { conditionOf, Pods, release, stageOf, stepsIn, whyNoPods } from './pods.ts';
@@ -13,11 +14,8 @@ const reason = whyNoPods();
 const clusterTest = sideBySide(clusterTests(reason));
 
 let pods: Pods;
-test.before(async () => {
-  if (reason === undefined) pods = await Pods.start();
-});
-test.after(async () => {
-  if (pods !== undefined) await pods[Symbol.asyncDispose]();
+setUp(reason, async (stopLater) => {
+  pods = stopLater(await Pods.start());
 });
 
 clusterTest('an image that cannot be pulled is told in the kubelet’s words; another image in the spec heals it', async () => {

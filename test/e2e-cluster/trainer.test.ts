@@ -9,19 +9,16 @@ import { createFolderVolume } from '../cluster/folder-volume.ts';
 import { buildTrainerImage, TRAINER_IMAGE } from '../cluster/installed-operator.ts';
 import { missingForNode } from '../cluster/node-requirements.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { conditionOf, Pods, release, stageOf, whyNoPods } from './pods.ts';
 
 const reason = whyNoPods() ?? missingForNode({ images: true });
 const clusterTest = clusterTests(reason);
 
 let pods: Pods;
-test.before(async () => {
-  if (reason !== undefined) return;
+setUp(reason, async (stopLater) => {
   const { archive } = await buildTrainerImage(console.log);
-  pods = await Pods.start({ archives: [archive], config: { imagePullPolicy: 'Never' } });
-});
-test.after(async () => {
-  if (pods !== undefined) await pods[Symbol.asyncDispose]();
+  pods = stopLater(await Pods.start({ archives: [archive], config: { imagePullPolicy: 'Never' } }));
 });
 
 const TRAINING = { epochs: 1, batchSize: 2, cropSize: 48, warmupEpochs: 0 };

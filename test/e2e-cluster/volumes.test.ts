@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { sideBySide } from '../cluster/side-by-side.ts';
 import { startProvisioner } from '../cluster/volumes.ts';
-import type { Provisioner } from '../cluster/volumes.ts';
 import { FAKE_STAGE_IMAGE } from '../cluster/fake-stage-image.ts';
 import { createFolderVolume } from '../cluster/folder-volume.ts';
 import { Pods, release, stageOf, whyNoPods } from './pods.ts';
@@ -14,15 +14,9 @@ const reason = whyNoPods();
 const clusterTest = sideBySide(clusterTests(reason));
 
 let pods: Pods;
-let provisioner: Provisioner;
-test.before(async () => {
-  if (reason !== undefined) return;
-  pods = await Pods.start({ nodes: 2 });
-  provisioner = await startProvisioner(pods.plane);
-});
-test.after(async () => {
-  await provisioner?.stop();
-  if (pods !== undefined) await pods[Symbol.asyncDispose]();
+setUp(reason, async (stopLater) => {
+  pods = stopLater(await Pods.start({ nodes: 2 }));
+  stopLater(await startProvisioner(pods.plane));
 });
 
 const on = (node: string) => ({ nodeSelector: { 'kubernetes.io/hostname': node } });

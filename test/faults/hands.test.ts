@@ -6,6 +6,7 @@ import { STAGES } from '../../operator/api/experiment.ts';
 import { claimsPath, jobsPath, podsPath } from '../../operator/controller/resource-paths.ts';
 import type { Program } from '../cluster/program.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { checkLeavesNothing, checkStages, fromOn, hold, testsInEveryStage, upTo, withTwice } from './every-stage.ts';
 import { FaultCluster, whyNoFaultCluster } from './fault-cluster.ts';
 import { clingFirst, holdFirst, SUCCEEDS } from './pod-player.ts';
@@ -15,13 +16,9 @@ const clusterTest = clusterTests(reason);
 
 let cluster: FaultCluster;
 let operator: Program;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
   operator = await cluster.startProcess('operator');
-});
-test.after(async () => {
-  if (cluster !== undefined) await cluster.stop();
 });
 
 const inEveryStage = testsInEveryStage(clusterTest, 'hands', () => cluster);

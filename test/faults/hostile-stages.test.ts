@@ -4,22 +4,16 @@ import * as assert from 'uvu/assert';
 import type { ExperimentStatus } from '../../operator/api/status.ts';
 import { NODE_TERMS, withNodeTerms } from '../operator/api/node-terms.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { FaultCluster, whyNoFaultCluster } from './fault-cluster.ts';
-import type { LocalOperator } from './fault-cluster.ts';
 
 const reason = whyNoFaultCluster();
 const clusterTest = clusterTests(reason);
 
 let cluster: FaultCluster;
-let operator: LocalOperator;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
-  operator = await cluster.startLocal();
-});
-test.after(async () => {
-  if (operator !== undefined) await operator.stop();
-  if (cluster !== undefined) await cluster.stop();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
+  stopLater(await cluster.startLocal());
 });
 
 /** What YAML, as which a status is applied, does not take, or takes for something else. */

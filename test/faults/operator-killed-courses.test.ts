@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { claimsPath, experimentsPath } from '../../operator/controller/resource-paths.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { inParallel } from '../in-parallel.ts';
 import { changeInPlace, loseArtifacts, share, stopAndEdit } from './courses.ts';
 import type { Course } from './courses.ts';
@@ -20,14 +21,10 @@ const clusterTest = clusterTests(reason);
 const SIDE_BY_SIDE = 12;
 
 let cluster: FaultCluster;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
   const path = '/apis/storage.k8s.io/v1/storageclasses/standard';
   await cluster.plane.client.expect('PATCH', path, { allowVolumeExpansion: true }, 'application/merge-patch+json');
-});
-test.after(async () => {
-  if (cluster !== undefined) await cluster.stop();
 });
 
 interface Run {

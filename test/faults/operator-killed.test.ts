@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import type { Program } from '../cluster/program.ts';
 import { startApiProxy } from './api-proxy.ts';
 import type { ApiProxy, ProxiedRequest } from './api-proxy.ts';
@@ -14,15 +15,10 @@ const clusterTest = clusterTests(reason);
 let cluster: FaultCluster;
 let proxy: ApiProxy;
 let operator: Program;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
-  proxy = await startApiProxy(cluster.plane);
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
+  proxy = stopLater(await startApiProxy(cluster.plane));
   operator = await cluster.startProcess('operator', proxy);
-});
-test.after(async () => {
-  if (proxy !== undefined) await proxy.stop();
-  if (cluster !== undefined) await cluster.stop();
 });
 
 const isLease = ({ path }: ProxiedRequest) => path.includes('/leases');

@@ -8,6 +8,7 @@ import { troubleConditionOf } from '../../operator/controller/build-status.ts';
 import { claimsPath } from '../../operator/controller/resource-paths.ts';
 import { grantOperatorRights } from '../cluster/installed-operator.ts';
 import { clusterTests, CONTROL_PLANE, CONTROLLERS, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { FaultCluster } from './fault-cluster.ts';
 import type { LocalOperator } from './fault-cluster.ts';
 import { holdFirst, SUCCEEDS } from './pod-player.ts';
@@ -17,14 +18,9 @@ const clusterTest = clusterTests(reason);
 
 let cluster: FaultCluster;
 let operator: LocalOperator;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start({ admissionPlugins: ['OwnerReferencesPermissionEnforcement'] });
-  operator = await cluster.startLocal({ kubeconfig: await grantOperatorRights(cluster.plane) });
-});
-test.after(async () => {
-  if (operator !== undefined) await operator.stop();
-  if (cluster !== undefined) await cluster.stop();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start({ admissionPlugins: ['OwnerReferencesPermissionEnforcement'] }));
+  operator = stopLater(await cluster.startLocal({ kubeconfig: await grantOperatorRights(cluster.plane) }));
 });
 
 const claimOf = (namespace: string) => cluster.plane.client.expect<V1PersistentVolumeClaim>('GET', `${claimsPath(namespace)}/cdsp-cats`);

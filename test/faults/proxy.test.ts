@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { STAGES } from '../../operator/api/experiment.ts';
 import type { StageName } from '../../operator/api/experiment.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { kindOf, startApiProxy } from './api-proxy.ts';
 import type { ApiProxy, Interception, Refusal } from './api-proxy.ts';
 import { stopAndEdit } from './courses.ts';
@@ -16,14 +17,9 @@ const clusterTest = clusterTests(reason);
 
 let cluster: FaultCluster;
 let proxy: ApiProxy;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
-  proxy = await startApiProxy(cluster.plane);
-});
-test.after(async () => {
-  if (proxy !== undefined) await proxy.stop();
-  if (cluster !== undefined) await cluster.stop();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
+  proxy = stopLater(await startApiProxy(cluster.plane));
 });
 
 /** A test with an operator behind the proxy. */

@@ -5,23 +5,18 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ExperimentStatus } from '../../operator/api/status.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { FaultCluster, whyNoFaultCluster } from './fault-cluster.ts';
-import type { LocalOperator, SpecInput } from './fault-cluster.ts';
+import type { SpecInput } from './fault-cluster.ts';
 import { holdFirst, SUCCEEDS } from './pod-player.ts';
 
 const reason = whyNoFaultCluster();
 const clusterTest = clusterTests(reason);
 
 let cluster: FaultCluster;
-let operator: LocalOperator;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
-  operator = await cluster.startLocal();
-});
-test.after(async () => {
-  if (operator !== undefined) await operator.stop();
-  if (cluster !== undefined) await cluster.stop();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
+  stopLater(await cluster.startLocal());
 });
 
 const conditionOf = ({ conditions }: ExperimentStatus, type: string) => conditions?.find((condition) => condition.type === type);

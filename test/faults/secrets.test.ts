@@ -8,6 +8,7 @@ import { tokenIn } from '../cluster/kubeconfig.ts';
 import { freePort } from '../cluster/ports.ts';
 import type { Program } from '../cluster/program.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { kindOf, startApiProxy } from './api-proxy.ts';
 import type { ApiProxy } from './api-proxy.ts';
 import { FaultCluster, whyNoFaultCluster } from './fault-cluster.ts';
@@ -22,14 +23,9 @@ const DOCKER_CONFIG = JSON.stringify({ auths: { 'registry.example.org': { userna
 
 let cluster: FaultCluster;
 let proxy: ApiProxy;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
-  proxy = await startApiProxy(cluster.plane);
-});
-test.after(async () => {
-  if (proxy !== undefined) await proxy.stop();
-  if (cluster !== undefined) await cluster.stop();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
+  proxy = stopLater(await startApiProxy(cluster.plane));
 });
 
 /** Each secret as it is, the parts of a token by themselves, and all of them as a Secret or a header would hold them. */

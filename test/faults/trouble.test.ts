@@ -12,6 +12,7 @@ import { claimName, jobName, LABELS } from '../../operator/controller/names.ts';
 import { claimsPath, experimentsPath, jobsPath } from '../../operator/controller/resource-paths.ts';
 import { define, fieldsOf } from '../cluster/definition.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { before, checkLeavesNothing, checkStages, hold, testsInEveryStage, upTo, withTwice } from './every-stage.ts';
 import { FaultCluster, whyNoFaultCluster } from './fault-cluster.ts';
 import type { SpecInput } from './fault-cluster.ts';
@@ -21,13 +22,9 @@ const reason = whyNoFaultCluster();
 const clusterTest = clusterTests(reason);
 
 let cluster: FaultCluster;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
   await cluster.startProcess('operator');
-});
-test.after(async () => {
-  if (cluster !== undefined) await cluster.stop();
 });
 
 const inEveryStage = testsInEveryStage(clusterTest, 'trouble', () => cluster);

@@ -7,6 +7,7 @@ import type { StageName } from '../../operator/api/experiment.ts';
 import { podsPath } from '../../operator/controller/resource-paths.ts';
 import type { Program } from '../cluster/program.ts';
 import { clusterTests } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { startApiProxy } from './api-proxy.ts';
 import type { ApiProxy, Interception } from './api-proxy.ts';
 import { checkLeavesNothing, checkStages, hold, upTo } from './every-stage.ts';
@@ -18,14 +19,9 @@ const clusterTest = clusterTests(reason);
 
 let cluster: FaultCluster;
 let proxy: ApiProxy;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await FaultCluster.start();
-  proxy = await startApiProxy(cluster.plane);
-});
-test.after(async () => {
-  if (proxy !== undefined) await proxy.stop();
-  if (cluster !== undefined) await cluster.stop();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await FaultCluster.start());
+  proxy = stopLater(await startApiProxy(cluster.plane));
 });
 
 const LEASE = `/apis/coordination.k8s.io/v1/namespaces/${OPERATOR_NAMESPACE}/leases/cdsp-operator`;

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { clusterTests, CONTROL_PLANE, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { OPERATOR_NAMESPACE } from '../cluster/installed-operator.ts';
 import { find, render } from './helm.ts';
 import type { KubernetesObject } from './helm.ts';
@@ -17,16 +18,12 @@ const clusterTest = clusterTests(reason);
 const ACCOUNT = `system:serviceaccount:${OPERATOR_NAMESPACE}:cdsp`;
 
 let cluster: ControlPlane;
-test.before(async () => {
-  if (reason !== undefined) return;
-  cluster = await startControlPlane({ say: console.log });
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await startControlPlane({ say: console.log }));
   for (const namespace of [OPERATOR_NAMESPACE, 'team-a', 'team-b', 'argocd']) {
     await cluster.kubectl('create', 'namespace', namespace);
     await cluster.kubectl('label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted');
   }
-});
-test.after(async () => {
-  if (cluster !== undefined) await cluster.stop();
 });
 
 /** The Prometheus operator's kinds are not served here; monitoring.test.ts looks at them. */

@@ -7,17 +7,15 @@ import { startControlPlane } from '../cluster/control-plane.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { CHART, OPERATOR_NAMESPACE, RELEASE } from '../cluster/installed-operator.ts';
 import { clusterTests, CONTROL_PLANE, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { helm } from './helm.ts';
 
 const reason = whyNoPrograms([...CONTROL_PLANE, 'helm']);
 const clusterTest = clusterTests(reason);
 
 let cluster: ControlPlane;
-test.before(async () => {
-  if (reason === undefined) cluster = await startControlPlane({ say: console.log });
-});
-test.after(async () => {
-  if (cluster !== undefined) await cluster.stop();
+setUp(reason, async (stopLater) => {
+  cluster = stopLater(await startControlPlane({ say: console.log }));
 });
 
 const onCluster = (...args: string[]): Promise<string> => helm(...args, '--kubeconfig', cluster.kubeconfig);

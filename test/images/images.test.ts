@@ -9,6 +9,7 @@ import { buildProjectImages } from '../cluster/installed-operator.ts';
 import { startNode } from '../cluster/node.ts';
 import { missingForNode } from '../cluster/node-requirements.ts';
 import { clusterTests, CONTROL_PLANE, CONTROLLERS, whyNoPrograms } from '../cluster/requirements.ts';
+import { setUp } from '../cluster/set-up.ts';
 import { experiment } from '../operator/plan/experiments.ts';
 import { findTools, readImage } from './image-content.ts';
 import type { ImageContent } from './image-content.ts';
@@ -20,10 +21,9 @@ const clusterTest = clusterTests(reason);
 const NAMES = ['operator', 'trainer'] as const;
 const images = new Map<(typeof NAMES)[number], ImageContent>();
 let cluster: ControlPlane;
-test.before(async () => {
-  if (reason !== undefined) return;
+setUp(reason, async (stopLater) => {
   const built = await buildProjectImages(console.log);
-  cluster = await startControlPlane({ controllers: true, network: true, say: console.log });
+  cluster = stopLater(await startControlPlane({ controllers: true, network: true, say: console.log }));
   const node = await startNode(cluster);
   for (const name of NAMES) {
     images.set(name, readImage(built[name].archive));
@@ -31,9 +31,6 @@ test.before(async () => {
   }
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   await cluster.client.expect('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'lab', labels } });
-});
-test.after(async () => {
-  if (cluster !== undefined) await cluster.stop();
 });
 
 function look(name: (typeof NAMES)[number]): ImageContent {

@@ -10,6 +10,7 @@ import { claimName, MANAGED_SELECTOR } from '../../../operator/controller/names.
 import { referencedIdentities } from '../../../operator/controller/references.ts';
 import { claimsPath, jobsPath, podsPath } from '../../../operator/controller/resource-paths.ts';
 import { planExperiment } from '../../../operator/plan/plan.ts';
+import { OperatorConfig } from '../../../operator/config.ts';
 import { readKubeconfig } from '../../cluster/kubeconfig.ts';
 import { inParallel } from '../../in-parallel.ts';
 import { NAMESPACE } from './bench.ts';
@@ -31,7 +32,7 @@ function chainOf(manifest: unknown): Chain {
   const experiment = { name: metadata.name, namespace: NAMESPACE, uid: metadata.name, generation: 1, spec };
   const claim = claimName({ name: metadata.name, claimName: spec.storage.claimName });
   const plan = planExperiment(parsed, { trainerVersion: TRAINER_IMAGE, identities: referencedIdentities(spec) });
-  const settings = { trainerImage: TRAINER_IMAGE, imagePullSecrets: [], placement: {} };
+  const settings = OperatorConfig.parse({ trainerImage: TRAINER_IMAGE });
   const jobs = plan.stages.map((stage) => {
     const job = buildJob(experiment, plan, stage, { claim, image: TRAINER_IMAGE, settings });
     return { ...job, metadata: { ...job.metadata, ownerReferences: [] } };

@@ -9,6 +9,7 @@ import { buildJob } from '../../../operator/controller/build-job.ts';
 import { checkExperiment } from '../../../operator/controller/check-experiment.ts';
 import { referencedIdentities } from '../../../operator/controller/references.ts';
 import { planExperiment } from '../../../operator/plan/plan.ts';
+import { OperatorConfig } from '../../../operator/config.ts';
 import { experiment } from '../plan/experiments.ts';
 import { manifest } from './manifests.ts';
 import { NODE_TERMS, withNodeTerms } from './node-terms.ts';
@@ -57,7 +58,7 @@ test('what is just not too large finds room in the variable, with the longest na
   const name = 'n'.repeat(52);
   const owner = { name, namespace: 'lab', uid: 'uid', generation: 1, spec };
   const plan = planExperiment({ ...rest, metadata: { name }, spec }, { trainerVersion: 't', identities: referencedIdentities(spec) });
-  const settings = { trainerImage: 't', imagePullSecrets: [], placement: {} };
+  const settings = OperatorConfig.parse({ trainerImage: 't' });
   const jobs = plan.stages.map((stage) => buildJob(owner, plan, stage, { claim: 'c', image: 't', settings }));
   assert.ok(jobs.length > 0);
   for (const job of jobs) {

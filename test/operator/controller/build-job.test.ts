@@ -31,7 +31,13 @@ function makeJob(
   assert.ok(stage);
   const owner = { name: 'cats', namespace: 'lab', uid: 'uid-1', generation: 1, spec };
   const image = spec.image ?? 'image@sha256:1';
-  const config = { trainerImage: 'image@sha256:1', imagePullSecrets: [], placement: { memory: '1Gi', ...base }, ...more };
+  const config: StagePodSettings = {
+    trainerImage: 'image@sha256:1',
+    imagePullSecrets: [],
+    stageUser: 'Fixed',
+    placement: { memory: '1Gi', ...base },
+    ...more,
+  };
   return { job: buildJob(owner, plan, stage, { claim, image, settings: config }), stage, owner };
 }
 const podOf = (job: ReturnType<typeof makeJob>['job']) => {

@@ -22,7 +22,7 @@ import type { Stored } from './world/api-server.ts';
 import { isActive, JobController } from './world/job-controller.ts';
 import type { SpecInput } from './world/world.ts';
 
-const CONFIG = { trainerImage: 'trainer:1', imagePullSecrets: [], placement: {}, namespaces: ['lab'], parallelism: 4 };
+const CONFIG = OperatorConfig.parse({ trainerImage: 'trainer:1', namespaces: ['lab'], parallelism: 4 });
 const NOT_ALLOWED: Finding = { field: 'spec.image', message: 'is not allowed here' };
 
 /** What the chart gives an operator by default. */

@@ -17,6 +17,7 @@ import type { LiveProgress } from '../../../../operator/controller/live-progress
 import { LABELS } from '../../../../operator/controller/names.ts';
 import { Reconciler } from '../../../../operator/controller/reconciler.ts';
 import type { Caches } from '../../../../operator/controller/reconciler.ts';
+import { OperatorConfig } from '../../../../operator/config.ts';
 import { ApiServer } from './api-server.ts';
 import type { Change, Resource, Stored } from './api-server.ts';
 import { JobController } from './job-controller.ts';
@@ -66,7 +67,7 @@ export class World {
     return new Reconciler({
       cluster: this.api.client(),
       caches: this.#caches(),
-      settings: { trainerImage: this.trainerImage, imagePullSecrets: [], placement: {} },
+      settings: OperatorConfig.parse({ trainerImage: this.trainerImage }),
       check: () => {
         this.checks++;
         return this.findings;
