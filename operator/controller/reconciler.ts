@@ -91,7 +91,7 @@ export class Reconciler {
   /** For which words of the scheduler it was seen that the experiment's claim is there. */
   readonly #claimSeen = new Map<string, string>();
   /** Of experiments that found stages completed by others: when their claim was made, as in StageFacts. */
-  readonly #claimMadeAt = new Map<string, number>();
+  readonly #claimMadeAt = new Map<string, { readonly uid: string; readonly time: number }>();
   /** By generation and image; working a plan out takes longer than most of a look. */
   readonly #plans = new Memo<{ readonly plan: Plan; readonly memo: StageMemo }>();
   /** Findings by generation: looking at every field takes longer than all else. */
@@ -173,13 +173,15 @@ export class Reconciler {
    * tell of may have been on the old one. Asked for until it is there.
    */
   async #lookAtClaim(key: string, experiment: Present, status: ExperimentStatus | undefined): Promise<Situation> {
-    const known = this.#claimMadeAt.get(key);
+    const asked = this.#claimMadeAt.get(key);
+    // One of the same name that was made since may have another claim.
+    const known = asked?.uid === experiment.uid ? asked.time : undefined;
     const situation = this.#look(key, experiment, status, known);
     const borrows = [...situation.views.values()].some(({ isBorrowed }) => isBorrowed);
     if (!borrows || known !== undefined) return situation;
-    const madeAt = await situation.runner.volume.madeAt();
-    if (madeAt !== undefined) this.#claimMadeAt.set(key, madeAt);
-    return this.#look(key, experiment, status, madeAt ?? Infinity);
+    const time = await situation.runner.volume.madeAt();
+    if (time !== undefined) this.#claimMadeAt.set(key, { uid: experiment.uid, time });
+    return this.#look(key, experiment, status, time ?? Infinity);
   }
 
   #look(key: string, experiment: Present, status: ExperimentStatus | undefined, claimMadeAt: number | undefined): Situation {

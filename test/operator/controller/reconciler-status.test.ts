@@ -116,6 +116,21 @@ for (const left of ['with', 'without'] as const) {
   });
 }
 
+test('an experiment that is deleted and made again with its claim asks for the age of the new claim, whatever it knew of the old one', async () => {
+  const world = await runningWorld(OURS);
+  await runAll(world);
+  world.create('dogs', OURS);
+  await world.step('dogs');
+  assert.is(world.stage('classify', 'dogs')?.state, 'Cached');
+  world.api.remove('cdspexperiments', 'dogs');
+  world.api.remove('persistentvolumeclaims', 'ours');
+  world.makeClaim('ours', LATER);
+  world.create('dogs', OURS);
+  await world.step('dogs');
+  await world.step('dogs');
+  assert.is(world.stage('classify', 'dogs')?.state, 'Running');
+});
+
 test('nothing is complete on a claim that is not there, whatever others tell of it; its end is waited for, and nothing borrowed then either', async () => {
   const world = await runningWorld(OURS);
   await runAll(world);
