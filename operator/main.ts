@@ -28,7 +28,11 @@ const config = readConfig();
 const kubeConfig = new KubeConfig();
 kubeConfig.loadFromDefault();
 const metrics = new OperatorMetrics({ version: OPERATOR_VERSION });
-const cluster = new Cluster(kubeConfig, (verb, path, status) => metrics.request(verb, path, status));
+const cluster = new Cluster(kubeConfig, {
+  onRequest: (verb, path, status) => metrics.request(verb, path, status),
+  // A process that slept hears of much when it wakes, and acts on it before a timer tells it that its lease is over.
+  beforeRequest: () => election.endWhenOver(),
+});
 const progress = new ProgressClient();
 const poller: LiveProgressPoller = new LiveProgressPoller({
   pods: () => controller.runningPods(),
@@ -48,7 +52,7 @@ const controller: Controller = new Controller({
   onWatchRestart: (resource) => metrics.watchRestarted(resource),
   log,
 });
-const election = new LeaderElection({
+const election: LeaderElection = new LeaderElection({
   cluster,
   namespace: required('POD_NAMESPACE'),
   name: 'cdsp-operator',

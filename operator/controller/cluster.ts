@@ -60,8 +60,13 @@ export interface WatchEvent<T> {
 
 /** Status of an answer; `error` where none came. */
 export type RequestStatus = number | 'error';
-/** Told of each request when it is answered, or has failed. */
-export type RequestObserver = (verb: string, path: string, status: RequestStatus) => void;
+
+export interface RequestHooks {
+  /** Told of each request when it is answered, or has failed. */
+  readonly onRequest?: (verb: string, path: string, status: RequestStatus) => void;
+  /** Right before a request is sent, with nothing awaited in between: the last moment to have second thoughts. One that throws is not sent. */
+  readonly beforeRequest?: () => void;
+}
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -81,10 +86,11 @@ export class Cluster {
   readonly #config: KubeConfig;
   readonly #server: URL;
   readonly #watch: Watch;
-  readonly #onRequest: RequestObserver;
+  readonly #onRequest: NonNullable<RequestHooks['onRequest']>;
+  readonly #beforeRequest: NonNullable<RequestHooks['beforeRequest']>;
   #agent: { readonly identity: string; readonly agent: Agent } | undefined;
 
-  constructor(config: KubeConfig, onRequest: RequestObserver = () => {}) {
+  constructor(config: KubeConfig, { onRequest = () => {}, beforeRequest = () => {} }: RequestHooks = {}) {
     const cluster = config.getCurrentCluster();
     if (cluster === null) throw new Error('the kubeconfig names no current cluster');
     this.#config = config;
@@ -93,6 +99,7 @@ export class Cluster {
       throw new Error(`${cluster.server} has no TLS; where that is meant, say insecure-skip-tls-verify: true in the kubeconfig`);
     }
     this.#onRequest = onRequest;
+    this.#beforeRequest = beforeRequest;
     this.#watch = new Watch(config);
     // client-node ends a watch after 30 s of silence, less than the server's bookmarks need; it offers no other way to say so.
     Object.assign(this.#watch, { requestTimeoutMs: WATCH_SILENCE_MS });
@@ -126,6 +133,7 @@ export class Cluster {
     const { headers, agent } = await this.#options();
     const text = body === undefined ? undefined : JSON.stringify(body);
     const contentType = text === undefined ? {} : { 'content-type': type ?? 'application/json', 'content-length': Buffer.byteLength(text) };
+    this.#beforeRequest();
     const answer = await new Promise<{ status: number; text: string; retryAfter?: string }>((resolve, reject) => {
       const call = (url.protocol === 'http:' ? plainRequest : request)(
         url,

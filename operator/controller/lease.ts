@@ -124,8 +124,13 @@ export class LeaderElection {
       else this.#lose();
     } catch (error) {
       if (!isStatus(error, 409)) this.#options.onError(error);
-      if (this.#leftSince(this.#renewedAt) <= 0) this.#lose();
+      this.endWhenOver();
     }
+  }
+
+  /** Loses the lease where its time is over, which a timer does as well, but perhaps after other things. */
+  endWhenOver(): void {
+    if (this.#leftSince(this.#renewedAt) <= 0) this.#lose();
   }
 
   /** For how long a lease that was renewed then is good for leading, in milliseconds. */

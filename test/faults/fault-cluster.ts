@@ -59,7 +59,9 @@ export interface LocalOperator {
 export class FaultCluster {
   readonly plane: ControlPlane;
   readonly player: PodPlayer;
-  #operators = 0;
+  #processes = 0;
+  /** Those that run in this process. */
+  readonly #locals = new Set<LocalOperator>();
 
   private constructor(plane: ControlPlane, player: PodPlayer) {
     this.plane = plane;
@@ -79,7 +81,9 @@ export class FaultCluster {
     return cluster;
   }
 
+  /** Ends everything that was started with it. */
   async stop(): Promise<void> {
+    for (const operator of this.#locals) await operator.stop();
     await this.player.stop();
     await this.plane.stop();
   }
@@ -91,7 +95,7 @@ export class FaultCluster {
 
   /** The operator as it runs in production, a process of its own. The same identity again is a restarted container. */
   async startProcess(identity: string, { kubeconfig = this.plane.kubeconfig, config, port }: OperatorOptions = {}): Promise<Program> {
-    const file = join(this.plane.workspace.folder, `${identity}-${++this.#operators}.yaml`);
+    const file = join(this.plane.workspace.folder, `${identity}-${++this.#processes}.yaml`);
     writeFileSync(file, JSON.stringify({ trainerImage: TRAINER_IMAGE, progressSeconds: 0, ...config }));
     const environment = {
       KUBECONFIG: kubeconfig,
@@ -100,7 +104,7 @@ export class FaultCluster {
       POD_NAMESPACE: OPERATOR_NAMESPACE,
       CDSP_PORT: String(port ?? (await freePort())),
     };
-    return this.plane.workspace.start(`${identity}-${this.#operators}`, process.execPath, [MAIN], environment);
+    return this.plane.workspace.start(`${identity}-${this.#processes}`, process.execPath, [MAIN], environment);
   }
 
   /** An operator in this process, which acts without asking for a lease. */
@@ -112,13 +116,16 @@ export class FaultCluster {
     const controller = new Controller({ cluster, config, check, log: () => {}, ...(now === undefined ? {} : { now }) });
     await controller.sync();
     controller.lead();
-    return {
+    const operator: LocalOperator = {
       controller,
-      async stop() {
+      stop: async () => {
+        if (!this.#locals.delete(operator)) return;
         await controller.stop();
         cluster.close();
       },
     };
+    this.#locals.add(operator);
+    return operator;
   }
 
   /** A claim that experiments share. */

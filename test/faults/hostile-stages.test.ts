@@ -13,7 +13,7 @@ const clusterTest = clusterTests(reason);
 let cluster: FaultCluster;
 setUp(reason, async (stopLater) => {
   cluster = stopLater(await FaultCluster.start());
-  stopLater(await cluster.startLocal());
+  await cluster.startLocal();
 });
 
 /** What YAML, as which a status is applied, does not take, or takes for something else. */

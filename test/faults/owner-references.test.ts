@@ -20,7 +20,7 @@ let cluster: FaultCluster;
 let operator: LocalOperator;
 setUp(reason, async (stopLater) => {
   cluster = stopLater(await FaultCluster.start({ admissionPlugins: ['OwnerReferencesPermissionEnforcement'] }));
-  operator = stopLater(await cluster.startLocal({ kubeconfig: await grantOperatorRights(cluster.plane) }));
+  operator = await cluster.startLocal({ kubeconfig: await grantOperatorRights(cluster.plane) });
 });
 
 const claimOf = (namespace: string) => cluster.plane.client.expect<V1PersistentVolumeClaim>('GET', `${claimsPath(namespace)}/cdsp-cats`);

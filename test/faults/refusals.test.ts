@@ -16,7 +16,7 @@ const clusterTest = clusterTests(reason);
 let cluster: FaultCluster;
 setUp(reason, async (stopLater) => {
   cluster = stopLater(await FaultCluster.start());
-  stopLater(await cluster.startLocal());
+  await cluster.startLocal();
 });
 
 const conditionOf = ({ conditions }: ExperimentStatus, type: string) => conditions?.find((condition) => condition.type === type);

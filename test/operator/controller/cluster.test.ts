@@ -56,6 +56,20 @@ const refusalOf = (promise: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
+test('what is thought better of right before it is sent does not reach the server', () =>
+  withServer({ status: 200, body: '{}' }, async (url, asked) => {
+    let isOver = false;
+    const beforeRequest = () => {
+      if (isOver) throw new Error('too late');
+    };
+    const cluster = new Cluster(configOf(url), { beforeRequest });
+    await cluster.get('/x');
+    const second = cluster.create('/x', {});
+    isOver = true;
+    assert.match(String(await refusalOf(second)), /too late/, 'credentials were still read when it was asked for');
+    assert.is(asked.length, 1);
+  }));
+
 test('a server below a path is asked below that path, as behind a gateway of several clusters', () =>
   withServer({ status: 200, body: '{"a":1}' }, async (url, asked) => {
     const cluster = new Cluster(configOf(`${url}/k8s/clusters/c-1`));
@@ -149,7 +163,7 @@ test('an answer that is no JSON, as proxies give it, is the message', () =>
 /** What is counted of a watch and of a request. */
 async function countedOf(url: string): Promise<unknown[][]> {
   const counted: unknown[][] = [];
-  const cluster = new Cluster(configOf(url), (...request) => counted.push(request));
+  const cluster = new Cluster(configOf(url), { onRequest: (...request) => counted.push(request) });
   await new Promise((resolve) => void cluster.watch('/api/v1/pods', {}, () => {}, resolve));
   await refusalOf(cluster.get('/api/v1/nodes'));
   return counted;

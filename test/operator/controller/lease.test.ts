@@ -204,6 +204,22 @@ test('the time of a slow request counts: a lease that was taken long before its 
   await a.election.stop();
 });
 
+test('a leader that slept loses its lease when it is looked at, before any timer says so', async () => {
+  const world = makeWorld();
+  const { election, said } = world.replica('a');
+  election.endWhenOver();
+  assert.equal(said, [], 'who does not lead loses nothing');
+  await election.attempt();
+  world.pass(DURATION_SECONDS - 2);
+  election.endWhenOver();
+  assert.equal(said, ['leads']);
+  world.pass(1);
+  election.endWhenOver();
+  election.endWhenOver();
+  assert.equal(said, ['leads', 'lost'], 'once');
+  await election.stop();
+});
+
 test('a leader whose renewals are slow, and then fail, has stopped when another one begins', async () => {
   const world = makeWorld();
   const [a, b] = [world.replica('a'), world.replica('b')];
