@@ -11,6 +11,9 @@ const WATCH_SECONDS = { least: 300, spread: 300 };
 /** A watch that ends sooner, and has brought nothing, is one that does not work: a proxy in between cuts it, say. */
 const SHORTEST_WATCH_MS = 1000;
 const GONE = 410;
+/** How a server refuses to begin a watch with all objects (WatchList), which those before Kubernetes 1.32 and 1.33 do by default. */
+const CANNOT_STREAM: ReadonlySet<number> = new Set([400, 422]);
+const END_OF_OBJECTS = 'k8s.io/initial-events-end';
 
 export interface InformerOptions<Raw extends KubernetesObject, Kept> {
   readonly cluster: Pick<Cluster, 'list' | 'watch'>;
@@ -31,15 +34,22 @@ export interface InformerOptions<Raw extends KubernetesObject, Kept> {
 const keyOf = ({ metadata }: KubernetesObject): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
 
 /**
- * A cache of all objects of a kind: one list in pages, then a watch. A watch that ends goes on from the last version seen; where the
- * server has forgotten that version (410), everything is listed again and the differences are told, what was deleted meanwhile included.
+ * A cache of all objects of a kind, filled by its watch: the server sends every object, then that these were all, then what changes. One after the
+ * other they need little memory; where a server cannot, or the stream breaks, the cache is filled by a list in pages and a watch from there. A watch that
+ * ends goes on from the last version seen; where the server has forgotten that version (410), the cache is filled again and the differences are told, what
+ * was deleted meanwhile included.
  */
 export class Informer<Raw extends KubernetesObject, Kept> {
   readonly #options: InformerOptions<Raw, Kept>;
   readonly #objects = new Map<string, Kept>();
   readonly #versions = new Map<string, string>();
   readonly #stopped = new AbortController();
+  /** Up to where the cache tells what is so; empty: it has to be filled. */
   #version = '';
+  /** Whether the next try to fill it lists in pages. */
+  #inPages = false;
+  /** While it is being filled: the objects that are there. */
+  #seen = new Set<string>();
   #failures = 0;
   #synced: Promise<void>;
   #markSynced!: () => void;
@@ -52,7 +62,7 @@ export class Informer<Raw extends KubernetesObject, Kept> {
     });
   }
 
-  /** Begins; resolves when the first list is in the cache. */
+  /** Begins; resolves when all objects are in the cache. */
   async start(): Promise<void> {
     this.#loop ??= this.#run();
     await this.#synced;
@@ -84,13 +94,18 @@ export class Informer<Raw extends KubernetesObject, Kept> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       try {
-        if (this.#version === '') await this.#list();
+        if (this.#version === '' && this.#inPages) await this.#list();
         await this.#watch();
         this.#failures = 0;
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof ApiError && error.status === GONE) this.#version = '';
-        else this.#options.onError(error);
+        const status = error instanceof ApiError ? error.status : undefined;
+        const wasFilling = this.#version === '';
+        if (status === GONE) this.#version = '';
+        // The other way may work.
+        if (wasFilling) this.#inPages = !this.#inPages;
+        if (wasFilling && this.#inPages && status !== undefined && CANNOT_STREAM.has(status)) continue;
+        if (status !== GONE) this.#options.onError(error);
         await delay(this.#delay(error), undefined, { signal }).catch(() => {});
       }
     }
@@ -104,20 +119,30 @@ export class Informer<Raw extends KubernetesObject, Kept> {
 
   async #list(): Promise<void> {
     const { cluster, path, query = {} } = this.#options;
-    const seen = new Set<string>();
+    this.#seen = new Set();
     let next: string | undefined;
     let version = '';
     do {
       const page = await cluster.list<Raw>(path, { ...query, limit: PAGE, continue: next });
-      for (const object of page.items) {
-        seen.add(keyOf(object));
-        this.#set(object);
-      }
+      for (const object of page.items) this.#add(object);
       version = page.metadata?.resourceVersion ?? version;
       next = page.metadata?._continue ?? (page.metadata as { continue?: string } | undefined)?.continue;
     } while (next !== undefined && next !== '');
-    for (const key of [...this.#objects.keys()]) if (!seen.has(key)) this.#remove(key);
+    this.#filled(version);
+  }
+
+  /** An object that is there while the cache is being filled. */
+  #add(object: Raw): void {
+    this.#seen.add(keyOf(object));
+    this.#set(object);
+  }
+
+  /** All objects that are there at this version have been added: what is there besides is there no more. */
+  #filled(version: string): void {
+    for (const key of [...this.#objects.keys()]) if (!this.#seen.has(key)) this.#remove(key);
+    this.#seen = new Set();
     this.#version = version;
+    this.#inPages = false;
     this.#markSynced();
   }
 
@@ -125,11 +150,14 @@ export class Informer<Raw extends KubernetesObject, Kept> {
     const { cluster, path, query = {}, random = Math.random, elapsed = () => performance.now() } = this.#options;
     const began = elapsed();
     let isOfUse = false;
+    this.#seen = new Set();
+    const from =
+      this.#version === '' ? { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' } : { resourceVersion: this.#version };
     const timeoutSeconds = Math.round(WATCH_SECONDS.least + WATCH_SECONDS.spread * random());
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const end = await cluster.watch<Raw>(
       path,
-      { ...query, resourceVersion: this.#version, allowWatchBookmarks: true, timeoutSeconds },
+      { ...query, ...from, allowWatchBookmarks: true, timeoutSeconds },
       (event) => {
         try {
           this.#handle(event);
@@ -154,8 +182,9 @@ export class Informer<Raw extends KubernetesObject, Kept> {
       signal.removeEventListener('abort', abort);
       end();
     }
-    if (!signal.aborted && !isOfUse && elapsed() - began < SHORTEST_WATCH_MS)
-      throw new Error('the watch ended at once and brought nothing');
+    if (signal.aborted) return;
+    if (this.#version === '') throw new Error('the watch ended before it had brought all objects');
+    if (!isOfUse && elapsed() - began < SHORTEST_WATCH_MS) throw new Error('the watch ended at once and brought nothing');
   }
 
   #handle({ type, object }: WatchEvent<Raw>): void {
@@ -164,9 +193,15 @@ export class Informer<Raw extends KubernetesObject, Kept> {
       throw new ApiError(status.code ?? 500, status.reason ?? '', status.message ?? 'the watch failed');
     }
     this.#failures = 0;
+    const { resourceVersion = this.#version, annotations } = object.metadata ?? {};
+    if (this.#version === '') {
+      if (type !== 'BOOKMARK') this.#add(object);
+      else if (annotations?.[END_OF_OBJECTS] === 'true') this.#filled(resourceVersion);
+      return;
+    }
     if (type === 'DELETED') this.#remove(keyOf(object));
     else if (type !== 'BOOKMARK') this.#set(object);
-    this.#version = object.metadata?.resourceVersion ?? this.#version;
+    this.#version = resourceVersion;
   }
 
   #set(object: Raw): void {

@@ -13,6 +13,8 @@ export interface ProxiedRequest {
   /** Without the query. */
   readonly path: string;
   readonly isWatch: boolean;
+  /** A watch that is to begin with all objects. */
+  readonly isStream: boolean;
 }
 
 /** Such as `PATCH jobs`; the status of an experiment is a kind of its own. */
@@ -103,7 +105,8 @@ export async function startApiProxy(plane: ControlPlane): Promise<ApiProxy> {
   async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(incoming.url ?? '/', plane.server);
     const method = incoming.method ?? 'GET';
-    const interception = await intercept({ method, path: url.pathname, isWatch: url.searchParams.has('watch') });
+    const [isWatch, isStream] = ['watch', 'sendInitialEvents'].map((name) => url.searchParams.has(name));
+    const interception = await intercept({ method, path: url.pathname, isWatch, isStream });
     if (interception?.answer !== undefined) return refuse(response, interception.answer, incoming);
     const options: RequestOptions = { method, agent, headers: { ...incoming.headers, host: url.host } };
     const outgoing = forward(url, options, (answer) => {

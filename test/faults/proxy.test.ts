@@ -53,6 +53,8 @@ function interceptFirst(count: number, namespace: string, kinds: readonly string
 const BUSY: Refusal = { status: 429, reason: 'TooManyRequests', retryAfterSeconds: 1 };
 const BROKEN: Refusal = { status: 500, reason: 'InternalError' };
 const AWAY: Refusal = { status: 503, reason: 'ServiceUnavailable' };
+/** As Kubernetes before 1.32 and 1.33 answer by default. */
+const NO_STREAMS: Refusal = { status: 422, reason: 'Invalid' };
 const CONFLICT: Refusal = { status: 409, reason: 'Conflict' };
 
 for (const [name, what, kinds, count, interception] of [
@@ -88,15 +90,31 @@ proxyTest('a server that asks for a second of rest gets it', async () => {
   await cluster.checkRanOnce(namespace);
 });
 
-clusterTest('an operator that starts while lists are refused begins when they are not', async () => {
-  const namespace = await cluster.makeNamespace('refused-lists');
+/** An operator that starts behind the proxy, and an experiment that was there before. */
+async function runFromStart(namespace: string): Promise<void> {
+  await cluster.makeNamespace(namespace);
   await cluster.create(namespace, 'cats');
-  let refusals = 0;
-  proxy.intercept = ({ isWatch, method }) => (method === 'GET' && !isWatch && refusals++ < 9 ? { answer: AWAY } : undefined);
   const operator = await cluster.startLocal(proxy);
   await cluster.untilPhase(namespace, 'cats', 'Succeeded');
   await operator.stop();
   await cluster.checkRanOnce(namespace);
+}
+
+clusterTest('an operator that starts while nothing can be listed begins when it can', async () => {
+  let refusals = 0;
+  proxy.intercept = ({ isStream, isWatch, method }) => {
+    const isFilling = isStream || (method === 'GET' && !isWatch);
+    return isFilling && refusals++ < 9 ? { answer: AWAY } : undefined;
+  };
+  await runFromStart('refused-lists');
+  assert.ok(refusals > 9);
+});
+
+clusterTest('an operator whose server sends no objects by a watch lists them', async () => {
+  let refusals = 0;
+  proxy.intercept = ({ isStream }) => (isStream && ++refusals > 0 ? { answer: NO_STREAMS } : undefined);
+  await runFromStart('no-streams');
+  assert.is(refusals, 3, 'one for each cache');
 });
 
 /** Runs an experiment with something done while each of its stages runs. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KubernetesObject } from '@kubernetes/client-node';
@@ -11,11 +12,14 @@ const object = (name: string, version: number): KubernetesObject => ({
   metadata: { name, namespace: 'lab', resourceVersion: String(version) },
 });
 
-/** An API server of one kind, whose lists and watches the test answers. */
-function makeServer(pages: KubernetesObject[][]) {
+const ALL_SENT = 'k8s.io/initial-events-end';
+
+/** An API server of one kind, whose watches the test answers. It sends no objects by a watch, as one of before Kubernetes 1.32, unless it is to. */
+function makeServer(pages: KubernetesObject[][], { streams = false } = {}) {
   const lists: Query[] = [];
   const watches: Listener[] = [];
   let version = 10;
+  let refusals = 0;
   const waiting: (() => void)[] = [];
   const wake = () => {
     for (const resolve of waiting.splice(0)) resolve();
@@ -23,6 +27,8 @@ function makeServer(pages: KubernetesObject[][]) {
   return {
     lists,
     watches,
+    /** How often a watch that was to send all objects was refused. */
+    refusals: () => refusals,
     setPages(next: KubernetesObject[][], at: number) {
       pages = next;
       version = at;
@@ -40,8 +46,13 @@ function makeServer(pages: KubernetesObject[][]) {
         return Promise.resolve({ items: pages[page] as T[], metadata: { resourceVersion: String(version), _continue: next } });
       },
       watch: <T>(_path: string, query: Query, event: (event: WatchEvent<T>) => void, end: (error: unknown) => void) => {
-        watches.push({ event: event as Listener['event'], end, query });
-        wake();
+        if (query.sendInitialEvents === true && !streams) {
+          refusals++;
+          end(Object.assign(new Error('Unprocessable Entity'), { statusCode: 422 }));
+        } else {
+          watches.push({ event: event as Listener['event'], end, query });
+          wake();
+        }
         return Promise.resolve(() => {});
       },
     },
@@ -64,6 +75,12 @@ function makeInformer(server: ReturnType<typeof makeServer>) {
   return { informer, changes, errors, clock };
 }
 
+/** What a watch sends of objects that are there, and that these were all. */
+function sendAll(watch: Listener, version: number, ...objects: KubernetesObject[]): void {
+  for (const one of objects) watch.event({ type: 'ADDED', object: one });
+  watch.event({ type: 'BOOKMARK', object: { metadata: { resourceVersion: String(version), annotations: { [ALL_SENT]: 'true' } } } });
+}
+
 /** An informer whose first list is one page of these, with its watch open. */
 async function startWatching(...objects: KubernetesObject[]) {
   const server = makeServer([objects]);
@@ -71,6 +88,75 @@ async function startWatching(...objects: KubernetesObject[]) {
   await made.informer.start();
   return { ...made, server, watch: await server.watched(1) };
 }
+
+test('a cache is filled by its watch, which goes on with what changes; it counts as synced when the server says that these were all', async () => {
+  const server = makeServer([], { streams: true });
+  const { informer, changes, errors } = makeInformer(server);
+  let isSynced = false;
+  const started = informer.start().then(() => (isSynced = true));
+  const watch = await server.watched(1);
+  const { sendInitialEvents, resourceVersionMatch, resourceVersion, allowWatchBookmarks } = watch.query;
+  assert.equal([sendInitialEvents, resourceVersionMatch, resourceVersion, allowWatchBookmarks], [true, 'NotOlderThan', undefined, true]);
+  watch.event({ type: 'ADDED', object: object('a', 1) });
+  watch.event({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } });
+  await setImmediate();
+  assert.equal([isSynced, informer.hasReached('1')], [false, false], 'others may have come before it');
+  sendAll(watch, 10, object('b', 2));
+  await started;
+  assert.equal([informer.hasReached('10'), informer.hasReached('11')], [true, false]);
+  watch.event({ type: 'MODIFIED', object: object('b', 11) });
+  assert.equal(changes, ['lab/a ->1', 'lab/b ->2', 'lab/b 2>11']);
+  watch.end(null);
+  assert.is((await server.watched(2)).query.resourceVersion, '11');
+  assert.equal([server.lists, errors], [[], []]);
+  await informer.stop();
+});
+
+test('a forgotten version fills the cache anew by a watch, and tells what was changed, made and deleted meanwhile', async () => {
+  const server = makeServer([], { streams: true });
+  const { informer, changes, errors } = makeInformer(server);
+  const started = informer.start();
+  sendAll(await server.watched(1), 10, object('a', 1), object('b', 2), object('c', 3));
+  await started;
+  server.watches[0].event({ type: 'ERROR', object: { code: 410, reason: 'Expired', message: 'too old' } as never });
+  const second = await server.watched(2);
+  assert.is(second.query.sendInitialEvents, true);
+  assert.not(informer.hasReached('3'));
+  assert.is(informer.get('lab/c'), '3', 'what was known is known until the server says otherwise');
+  sendAll(second, 40, object('a', 1), object('b', 30), object('d', 31));
+  assert.equal(changes.slice(3), ['lab/b 2>30', 'lab/d ->31', 'lab/c 3>-']);
+  assert.equal(errors, []);
+  await informer.stop();
+});
+
+for (const [how, end] of [
+  ['breaks', (watch: Listener) => watch.end(new Error('socket hang up'))],
+  ['ends', (watch: Listener) => watch.end(null)],
+  ['fails', (watch: Listener) => watch.event({ type: 'ERROR', object: { code: 500, message: 'etcd is away' } as never })],
+] as const) {
+  test(`a stream of objects that ${how} half-way is trouble; the list takes its place, and the watch goes on from there`, async () => {
+    const server = makeServer([[object('b', 2)], [object('c', 3)]], { streams: true });
+    const { informer, changes, errors } = makeInformer(server);
+    const started = informer.start();
+    const first = await server.watched(1);
+    first.event({ type: 'ADDED', object: object('a', 1) });
+    first.event({ type: 'ADDED', object: object('b', 2) });
+    end(first);
+    await started;
+    assert.equal(changes, ['lab/a ->1', 'lab/b ->2', 'lab/c ->3', 'lab/a 1>-']);
+    assert.is((await server.watched(2)).query.resourceVersion, '10');
+    assert.is(errors.length, 1);
+    server.watches[1].event({ type: 'ERROR', object: { code: 410, reason: 'Expired', message: 'too old' } as never });
+    assert.is((await server.watched(3)).query.sendInitialEvents, true, 'the next time it may work');
+    await informer.stop();
+  });
+}
+
+test('a server that sends no objects by a watch is asked for lists in pages, which is no trouble', async () => {
+  const { informer, errors, server } = await startWatching(object('a', 1));
+  assert.equal([server.refusals(), server.lists.length, errors], [1, 1, []]);
+  await informer.stop();
+});
 
 test('all pages of the first list are in the cache before it counts as synced; the watch begins at their version', async () => {
   const server = makeServer([[object('a', 1)], [object('b', 2)]]);
@@ -147,6 +233,7 @@ test('a list that fails is tried again; nothing counts as synced before', async 
   const server = makeServer([[object('a', 1)]]);
   const { list } = server.cluster;
   let failures = 2;
+  // Between two lists it is asked for a watch, which it refuses as ever.
   server.cluster.list = (path, query) => (failures-- > 0 ? Promise.reject(new ApiError(500, '', 'etcd is away')) : list(path, query));
   const { informer, errors } = makeInformer(server);
   await informer.start();

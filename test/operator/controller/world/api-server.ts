@@ -159,16 +159,25 @@ export class ApiServer {
   watchingClient(): ReturnType<ApiServer['client']> & Pick<Cluster, 'watch'> {
     return {
       ...this.client(),
-      watch: async <T>(path: string, { resourceVersion }: Query, onEvent: (event: WatchEvent<T>) => void) => {
+      watch: async <T>(path: string, query: Query, onEvent: (event: WatchEvent<T>) => void) => {
         const { resource, namespace } = parsePath(path);
-        const tell = (change: Change) => {
+        const send = (event: WatchEvent<KubernetesObject>) => onEvent(event as WatchEvent<T>);
+        const tell = (change: Change, since: number) => {
           const isSeen = change.resource === resource && change.key.startsWith(`${namespace}/`);
-          if (isSeen && change.version > Number(resourceVersion)) onEvent(eventOf(change, namespace) as WatchEvent<T>);
+          if (isSeen && change.version > since) send(eventOf(change, namespace));
         };
         await setImmediate();
-        for (const change of this.changes) tell(change);
-        this.#watchers.add(tell);
-        return () => void this.#watchers.delete(tell);
+        let since = Number(query.resourceVersion);
+        if (query.sendInitialEvents === true) {
+          const { items, metadata } = this.#list(resource, namespace, query);
+          for (const object of items) send({ type: 'ADDED', object: structuredClone(object) });
+          send({ type: 'BOOKMARK', object: { metadata: { ...metadata, annotations: { 'k8s.io/initial-events-end': 'true' } } } });
+          since = this.#version;
+        }
+        for (const change of this.changes) tell(change, since);
+        const listener = (change: Change) => tell(change, since);
+        this.#watchers.add(listener);
+        return () => void this.#watchers.delete(listener);
       },
     };
   }
