@@ -37,7 +37,7 @@ const StageStatus = z
         message: z.string().max(4096).describe('The stage’s own words.'),
         file: z.string().max(4096).optional().describe('The file to blame.'),
         field: z.string().max(4096).optional().describe('The field to blame.'),
-        failures: z.int().min(1).describe('Attempts that failed.'),
+        failures: z.int().min(0).describe('Attempts that failed; none where it was late before one had begun.'),
       })
       .optional()
       .describe('Why it failed for good.'),
@@ -55,7 +55,13 @@ const StageStatus = z
       .max(64)
       .optional()
       .describe('Its artifacts were lost from the volume, and it ran again: uid of the Job that missed them.'),
-    attempts: z.int().min(0).optional().describe('Pods that were started for it.'),
+    attempts: z
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        'Attempts that failed, and the one under way or that was the last. Shards are one attempt together; one that was interrupted goes on.',
+      ),
     job: name().optional().describe('Its Job.'),
     pod: name().optional().describe('The newest of its pods, of those that run where some do.'),
     node: name().optional().describe('Where that pod runs.'),

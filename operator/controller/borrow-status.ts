@@ -18,7 +18,7 @@ const RESULTS_OF = {
 export function borrowStatus(
   own: ExperimentStatus | undefined,
   lender: ExperimentStatus | undefined,
-  stage: Pick<PlannedStage, 'name' | 'key'>,
+  stage: Pick<PlannedStage, 'name' | 'key' | 'dependsOn'>,
 ): ExperimentStatus | undefined {
   const entry = lender?.stages?.find(({ name, key }) => name === stage.name && key === stage.key);
   if (lender === undefined || entry === undefined) return own;
@@ -26,16 +26,14 @@ export function borrowStatus(
   const results = Object.fromEntries(
     RESULTS_OF[stage.name].flatMap((name) => (lender.results?.[name] === undefined ? [] : [[name, lender.results[name]]])),
   );
-  const { image, datasetDigest } = lender.provenance ?? {};
+  // The stage that reads the data says which they are; what this experiment knew may have been of other data, before an edit.
+  const isFirst = stage.dependsOn.length === 0;
+  const lent = defined({ image: lender.provenance?.image, datasetDigest: lender.provenance?.datasetDigest });
   return {
     ...own,
     // What went wrong on the way is the other one's: it has had its second try, and this one has not.
     stages: [...others, defined({ ...entry, remadeFor: undefined, failure: undefined })],
     results: { ...own?.results, ...results },
-    provenance: {
-      ...own?.provenance,
-      ...(image === undefined || own?.provenance?.image !== undefined ? {} : { image }),
-      ...(datasetDigest === undefined || own?.provenance?.datasetDigest !== undefined ? {} : { datasetDigest }),
-    },
+    provenance: isFirst ? { ...own?.provenance, ...lent } : { ...lent, ...own?.provenance },
   };
 }

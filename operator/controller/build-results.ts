@@ -41,12 +41,16 @@ export function buildResults(views: StageViews, spec: Experiment['spec'], previo
 
 type Provenance = NonNullable<ExperimentStatus['provenance']>;
 
-/** What the run came from. The image is known by digest once a pod has run, the data once a stage has read them. */
+/**
+ * What the run came from. The image is known by digest once a pod has run, the data once a stage has read them.
+ * @param isSameData whether what was known before is of the data that the stages read now
+ */
 export function buildProvenance(
   views: StageViews,
   { seed, dataset, image: named }: Experiment['spec'],
   trainerImage: string,
   previous: Provenance | undefined,
+  isSameData: boolean,
 ): Provenance {
   const all = [...views.values()];
   const datasetDigest = all.map(({ result }) => result?.datasetDigest).find((digest) => digest !== undefined);
@@ -57,6 +61,6 @@ export function buildProvenance(
     trainerImage,
     trainerImageFrom: named === undefined ? ('Operator' as const) : ('Experiment' as const),
     image: all.findLast(({ imageId }) => imageId !== undefined)?.imageId ?? (isSame ? previous?.image : undefined),
-    datasetDigest: datasetDigest ?? dataset.digest ?? previous?.datasetDigest,
+    datasetDigest: datasetDigest ?? dataset.digest ?? (isSameData ? previous?.datasetDigest : undefined),
   });
 }

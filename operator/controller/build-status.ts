@@ -13,6 +13,7 @@ import type { LiveProgress } from './live-progress.ts';
 import type { StageView, StageViews } from './observe.ts';
 import type { Trouble } from './observe-pod.ts';
 import { plainReason, plainSentence } from './plain-text.ts';
+import { volumeNamedIn } from './pod-volumes.ts';
 
 type Condition = NonNullable<ExperimentStatus['conditions']>[number];
 type StageStatus = NonNullable<ExperimentStatus['stages']>[number];
@@ -36,6 +37,9 @@ export interface StatusInput {
 }
 
 const percent = ({ done, total }: LiveProgress) => Math.min(100, Math.floor((100 * done) / Math.max(1, total)));
+
+/** As a column shows it; stages and results have all digits. */
+const shortened = (value: number | undefined) => (value === undefined ? undefined : Number(value.toPrecision(4)));
 
 /** None of a stage that tells of no terms. */
 function lossesOf(live: LiveProgress | undefined): StageStatus['losses'] {
@@ -127,7 +131,7 @@ const isAtWork = (view: StageView | undefined): boolean => view?.state.kind === 
 
 /** The experiment in a word and a sentence. */
 function summarize(
-  decision: Decision,
+  { decision, experiment, storage }: StatusInput,
   current: StageStatus | undefined,
   view: StageView | undefined,
   trouble: Trouble | undefined,
@@ -142,10 +146,9 @@ function summarize(
   if (decision.outcome === 'Failed' && blamed !== undefined) {
     const { file, field } = current?.failure ?? {};
     const where = [field, file].filter((part) => part !== undefined && !blamed.message.includes(part));
-    return {
-      reason: blamed.reason,
-      message: `${blamed.stage}: ${blamed.message}${where.length === 0 ? '' : ` (${where.join(', ')})`}`,
-    };
+    const message = [blamed.stage, ...where, blamed.message].join(': ');
+    const volume = volumeNamedIn(message, experiment.spec, storage?.claimName ?? '');
+    return { reason: blamed.reason, message: volume === undefined ? message : `${message} (${volume})` };
   }
   if (trouble !== undefined)
     return { reason: trouble.reason, message: `${current?.name ?? ''}${isAtWork(view) ? '' : ' does not run'}: ${trouble.message}` };
@@ -200,21 +203,23 @@ export function buildStatus(input: StatusInput): ExperimentStatus {
   const current = currentStage(decision, stages);
   const trouble = current === undefined ? undefined : shownTrouble(input, current.name);
   const view = current === undefined ? undefined : views.get(current.name);
-  const summary = summarize(decision, current, view, trouble);
+  const summary = summarize(input, current, view, trouble);
   const isStuck = decision.outcome === 'Active' && !isAtWork(view) && trouble?.needsChange === true;
   const conditions = conditionsOf(decision.outcome, summary, generation, isStuck);
   const troubled = trouble === undefined ? [] : [troubleCondition(trouble, generation)];
   const results = buildResults(views, spec, previous?.results);
+  const [first] = input.plan.stages;
+  const isSameData = previous?.stages?.some(({ name, key }) => name === first.name && key === first.key) ?? false;
   return defined({
     observedGeneration: generation,
     phase: PHASES[decision.outcome],
     stage: current?.name,
     progress: current?.progress,
-    loss: current?.loss ?? stages.findLast(({ loss }) => loss !== undefined)?.loss,
-    meanIou: results?.meanIou ?? stages.findLast(({ meanIou, name }) => meanIou !== undefined && name === 'segment')?.meanIou,
+    loss: shortened(current?.loss ?? stages.findLast(({ loss }) => loss !== undefined)?.loss),
+    meanIou: shortened(results?.meanIou ?? stages.findLast(({ meanIou, name }) => meanIou !== undefined && name === 'segment')?.meanIou),
     conditions: withTimes([...conditions, ...troubled], previous?.conditions ?? [], now),
     results,
-    provenance: buildProvenance(views, spec, input.trainerImage, previous?.provenance),
+    provenance: buildProvenance(views, spec, input.trainerImage, previous?.provenance, isSameData),
     storage: input.storage,
     stages,
   });

@@ -195,7 +195,8 @@ export class Informer<Raw extends KubernetesObject, Kept> {
     this.#failures = 0;
     const { resourceVersion = this.#version, annotations } = object.metadata ?? {};
     if (this.#version === '') {
-      if (type !== 'BOOKMARK') this.#add(object);
+      if (type === 'DELETED') this.#remove(keyOf(object));
+      else if (type !== 'BOOKMARK') this.#add(object);
       else if (annotations?.[END_OF_OBJECTS] === 'true') this.#filled(resourceVersion);
       return;
     }

@@ -5,6 +5,7 @@ import type { Plan, PlannedStage } from '../plan/plan.ts';
 import type { StageRunner } from '../plan/stage-runner.ts';
 import { buildJob, mutableJobSpec, stagePlacement } from './build-job.ts';
 import type { StagePodSettings } from './build-pod.ts';
+import { troubleConditionOf } from './build-status.ts';
 import { CACHED_ELSEWHERE, keepJob } from './caches.ts';
 import { ApiError, ignoreStatus, isStatus, isThereAlready } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
@@ -186,10 +187,17 @@ export class JobStageRunner implements StageRunner {
       isSuspended: experiment.spec.suspend,
       // One that was stopped in this generation and let go on may have failed before anybody saw it run again.
       countsFailure: own !== undefined && ['Running', 'Interrupted', 'Failed'].includes(own.state),
+      lastTrouble: own?.state === 'Running' && this.#isTroubled(stage) ? own.message : undefined,
       template: job === undefined ? undefined : memo.template(stage.key, templateOf),
       ...(remadeFor === undefined ? {} : { loss: { uid: remadeFor } }),
       ...(claimMadeAt === undefined ? {} : { claimMadeAt }),
     };
+  }
+
+  /** Whether the status tells that something keeps the stage from running. */
+  #isTroubled({ name }: PlannedStage): boolean {
+    const { status } = this.#options;
+    return status?.stage === name && troubleConditionOf(status) !== undefined;
   }
 
   /** What the status says of a stage of this key. */
@@ -211,7 +219,8 @@ export class JobStageRunner implements StageRunner {
     const isBegun = entry?.state === 'Running' || entry?.state === 'Interrupted';
     // As long as there is a Job of its own to tell.
     const isAtWork = entry?.remadeFor !== undefined || (isBegun && this.#isThere(stage));
-    if (failure !== undefined) return { state: 'Failed', isOwn: true, failure: { ...failure, at: 0 } };
+    if (failure !== undefined)
+      return { state: 'Failed', isOwn: true, failure: { ...failure, at: 0, isLate: entry?.reason === 'DeadlineExceeded' } };
     if (isAtWork) return undefined;
     return this.lenderOf(stage) === undefined ? undefined : CACHED_ELSEWHERE;
   }

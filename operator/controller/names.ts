@@ -22,6 +22,8 @@ export const ANNOTATIONS = {
   template: 'cdsp.dev/template',
   /** On a Job that makes lost artifacts again: the uid of the Job that missed them. */
   remakesFor: 'cdsp.dev/remakes-for',
+  /** On a Job that has its time to live from the experiment, and so loses it with an edit: others may have set one, too. */
+  timeToLive: 'cdsp.dev/ttl-seconds-after-finished',
 } as const;
 export const MANAGED_BY = 'cdsp';
 export const MANAGED_SELECTOR = `${LABELS.managedBy}=${MANAGED_BY}`;

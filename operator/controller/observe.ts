@@ -5,6 +5,7 @@ import { classifyExit } from '../plan/exits.ts';
 import type { Plan, PlannedStage } from '../plan/plan.ts';
 import type { StageFailure, StageState } from '../plan/stage-state.ts';
 import { ANNOTATIONS, LABELS } from './names.ts';
+import { isFirstOwner } from './owned-jobs.ts';
 import {
   failureOf,
   hasStarted,
@@ -76,6 +77,8 @@ export interface StageFacts {
   readonly isSuspended?: boolean;
   /** Whether a failed Job is this generation's own failure; one from before an edit is not. */
   readonly countsFailure: boolean;
+  /** What has kept its pod from running as far as the status tells. */
+  readonly lastTrouble?: string;
   /** Digest of the pod as the experiment wants it now. */
   readonly template: string | undefined;
   /** Its artifacts were lost and are not there again: Jobs and pods from before that do not count. */
@@ -118,26 +121,29 @@ function failedState(
   facts: StageFacts,
 ): StageState {
   const failure = failureOf(newestOf(pods.filter(isFailed)), failed.message ?? failed.reason ?? 'the Job failed');
-  const isLate = failed.reason === 'DeadlineExceeded';
-  return {
-    kind: 'Failed',
-    ...failure,
-    message: isLate ? `took longer than deadlineSeconds (${job.spec?.activeDeadlineSeconds ?? 0} s)` : failure.message,
-    failures: Math.max(job.status?.failed ?? 0, facts.retries + 1),
-    interruptions: 0,
-    at: new Date(failed.lastTransitionTime ?? 0).getTime(),
-  };
+  const end = { interruptions: 0, at: new Date(failed.lastTransitionTime ?? 0).getTime() };
+  const failures = failuresOf(job, pods);
+  if (failed.reason !== 'DeadlineExceeded') return { kind: 'Failed', ...failure, failures: Math.max(failures, facts.retries + 1), ...end };
+  const told = facts.record?.failure?.isLate === true ? facts.record.failure.message : undefined;
+  const waited = facts.lastTrouble === undefined ? '' : `; it waited: ${facts.lastTrouble}`;
+  const message = told ?? `took longer than deadlineSeconds (${job.spec?.activeDeadlineSeconds ?? 0} s)${waited}`;
+  return { kind: 'Failed', exitCode: failure.exitCode, message, isLate: true, failures, ...end };
 }
 
 const missesUpstream = (job: V1Job, pods: readonly V1Pod[]): boolean =>
   (conditionOf(job, 'Failed') ?? conditionOf(job, 'FailureTarget')) !== undefined &&
   pods.some((pod) => isFailed(pod) && terminated(pod)?.exitCode === EXIT.upstreamMissing);
 
+/** Attempts that count against the retries; the Job may be behind its pods. */
+function failuresOf(job: V1Job, pods: readonly V1Pod[]): number {
+  const counted = pods.filter((pod) => isFailed(pod) && classifyExit(terminated(pod)?.exitCode ?? EXIT.failure, null) === 'failed');
+  return Math.max(job.status?.failed ?? 0, counted.length);
+}
+
 /** How a Job and its pods stand, as the state that `decide` understands. */
 function stateOfJob(job: V1Job, pods: readonly V1Pod[], facts: StageFacts): StageState {
   if (pods.some(({ status }) => status?.phase === 'Succeeded') || conditionOf(job, 'Complete') !== undefined) return { kind: 'Complete' };
-  const counted = pods.filter((pod) => isFailed(pod) && classifyExit(terminated(pod)?.exitCode ?? EXIT.failure, null) === 'failed');
-  const failures = Math.max(job.status?.failed ?? 0, counted.length);
+  const failures = failuresOf(job, pods);
   const failed = conditionOf(job, 'Failed') ?? conditionOf(job, 'FailureTarget');
   if (failed !== undefined) return facts.countsFailure ? failedState(job, failed, pods, facts) : { kind: 'Pending' };
   const isStopped = job.spec?.suspend === true && !isQueued(job) && pods.every(isEnded);
@@ -146,12 +152,24 @@ function stateOfJob(job: V1Job, pods: readonly V1Pod[], facts: StageFacts): Stag
   return { kind: 'Running', failures, interruptions: 0 };
 }
 
-/** Whether a Job that waits for a place was told of another place than its experiment wants now. One that several experiments share stays. */
-function isMisplaced(job: V1Job, pods: readonly V1Pod[], { template, uid }: StageFacts): boolean {
-  const owners = job.metadata?.ownerReferences ?? [];
+/** Whether a Job was told of another place than the experiment wants now. */
+function isElsewhere(job: V1Job, { template }: StageFacts): boolean {
   const placed = job.metadata?.annotations?.[ANNOTATIONS.template];
-  if (template === undefined || placed === undefined || placed === template) return false;
-  return owners.every((owner) => owner.uid === uid) && !pods.some(hasStarted);
+  return template !== undefined && placed !== undefined && placed !== template;
+}
+
+/**
+ * Whether a Job that waits for a place has to be made anew for another one. Of several experiments that share it the first says where: whoever makes it
+ * anew is the first then, so that they do not argue about it.
+ */
+const isMisplaced = (job: V1Job, pods: readonly V1Pod[], facts: StageFacts): boolean =>
+  isElsewhere(job, facts) && isFirstOwner(facts, job) && !pods.some(hasStarted);
+
+/** What keeps a stage from running, and whose placement it is that the cluster cannot serve, where it is another experiment's. */
+function withOrigin(trouble: Trouble | undefined, job: V1Job, facts: StageFacts): Trouble | undefined {
+  const [first] = job.metadata?.ownerReferences ?? [];
+  if (trouble === undefined || isFirstOwner(facts, job) || first === undefined || !isElsewhere(job, facts)) return trouble;
+  return { ...trouble, message: `${trouble.message}; experiment ${first.name} has started the stage, with its own placement` };
 }
 
 function stateOfRecord(record: StageRecord): StageState {
@@ -177,17 +195,25 @@ const isOlderThanClaim = (ended: Date | string | undefined, { claimMadeAt }: Sta
 const isOnOtherVolume = (job: V1Job, facts: StageFacts): boolean =>
   !ownedBy(job, facts.uid) && conditionOf(job, 'Complete') !== undefined && isOlderThanClaim(job.status?.completionTime, facts);
 
+/** Failed attempts, and the one under way or that was the last. Shards are one attempt together, and one that was interrupted goes on. */
+function attemptsOf(job: V1Job, { kind }: StageState, pods: readonly V1Pod[]): number {
+  const failures = failuresOf(job, pods);
+  if (kind === 'Failed') return failures;
+  const isUnderWay = kind === 'Complete' || pods.some((pod) => !isFailed(pod) || kind === 'Interrupted');
+  return failures + (isUnderWay ? 1 : 0);
+}
+
 /** A stage without a Job: its pods may outlive a Job that somebody deleted, and may even have completed it. */
 function viewOrphans(facts: StageFacts): StageView {
   const { pods, loss } = facts;
   const isThere = (pod: V1Pod) => pod.status?.phase === 'Succeeded' && !isOlderThanClaim(terminated(pod)?.finishedAt, facts);
   const succeeded = loss === undefined ? pods.find(isThere) : undefined;
   if (succeeded !== undefined)
-    return { state: { kind: 'Complete' }, attempts: pods.length, ...podView(succeeded), result: resultOf(succeeded), isBorrowed: true };
+    return { state: { kind: 'Complete' }, attempts: 1, ...podView(succeeded), result: resultOf(succeeded), isBorrowed: true };
   const active = pods.find((pod) => !isEnded(pod));
   if (active === undefined) return { state: { kind: 'Pending' }, attempts: 0 };
   const begun = hasStarted(active) ? { hasBegun: true } : {};
-  return { state: { kind: 'Running', failures: 0, interruptions: 0 }, attempts: pods.length, ...podView(active), ...begun };
+  return { state: { kind: 'Running', failures: 0, interruptions: 0 }, attempts: 1, ...podView(active), ...begun };
 }
 
 /** One stage from its Job, the pods of that name, and what the records say where there is none. */
@@ -211,13 +237,13 @@ export function viewStage(facts: StageFacts): StageView {
   const work = workOf(pods, job.spec?.completions ?? 1);
   const shown = succeeded ?? work.shown ?? newestOf(pods);
   const isRunning = state.kind === 'Running';
-  const trouble = isRunning ? (queueTroubleOf(job) ?? work.trouble) : undefined;
+  const trouble = isRunning ? withOrigin(queueTroubleOf(job) ?? work.trouble, job, facts) : undefined;
   const isSilent = isRunning && trouble === undefined && !work.hasBegun && job.spec?.suspend !== true;
   const silence = isSilent ? silenceOf(job, shown) : undefined;
   const failedBefore = isRunning ? newestOf(pods.filter(isFailed)) : undefined;
   return {
     state,
-    attempts: Math.max(pods.length, (job.status?.failed ?? 0) + (job.status?.succeeded ?? 0) + (job.status?.active ?? 0)),
+    attempts: attemptsOf(job, asJob, pods),
     job: job.metadata?.name,
     ...(shown === undefined ? {} : podView(shown)),
     startedAt: timeOf(job.status?.startTime),
@@ -244,10 +270,7 @@ export const isWantedByOthers = (job: V1Job, uid: string): boolean =>
   job.metadata?.ownerReferences?.some((owner) => owner.uid !== uid) ?? false;
 
 /** Whether a stopped Job would go on in a place that nobody wants any more. */
-function isPlacedAnew(job: V1Job, state: StageState, { template }: StageFacts): boolean {
-  const placed = job.metadata?.annotations?.[ANNOTATIONS.template];
-  return state.kind === 'Interrupted' && template !== undefined && placed !== undefined && placed !== template;
-}
+const isPlacedAnew = (job: V1Job, state: StageState, facts: StageFacts): boolean => state.kind === 'Interrupted' && isElsewhere(job, facts);
 
 export type StageViews = ReadonlyMap<PlannedStage['name'], StageView>;
 

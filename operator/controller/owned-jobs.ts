@@ -2,6 +2,7 @@ import type { V1Job } from '@kubernetes/client-node';
 import { ignoreStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterExperiment } from './cluster-experiment.ts';
+import { ANNOTATIONS } from './names.ts';
 import { jobsPath } from './resource-paths.ts';
 
 /**
@@ -22,7 +23,8 @@ export async function releaseJob(
 
 /**
  * From now on the Job may go, as soon as the experiment wants it. Not before its end is told in the status: with a Job that goes while
- * nobody looks, its result would be lost, and the stage would run again. Of several owners the first has its way.
+ * nobody looks, its result would be lost, and the stage would run again. Of several owners the first has its way. Where the experiment wants it no more,
+ * the Job stays.
  * @throws ApiError
  */
 export async function expireJob(
@@ -30,10 +32,14 @@ export async function expireJob(
   experiment: Pick<ClusterExperiment, 'uid' | 'namespace'> & { readonly ttlSecondsAfterFinished?: number },
   job: V1Job,
 ): Promise<void> {
-  const { ttlSecondsAfterFinished, namespace } = experiment;
-  if (ttlSecondsAfterFinished === undefined || !isFirstOwner(experiment, job)) return;
-  if (job.spec?.ttlSecondsAfterFinished === ttlSecondsAfterFinished) return;
-  await ignoreStatus(404, cluster.merge(`${jobsPath(namespace)}/${job.metadata?.name}`, { spec: { ttlSecondsAfterFinished } }));
+  const { ttlSecondsAfterFinished = null, namespace } = experiment;
+  const { metadata, spec } = job;
+  const isOurs = metadata?.annotations?.[ANNOTATIONS.timeToLive] !== undefined;
+  if (!isFirstOwner(experiment, job) || (ttlSecondsAfterFinished === null && !isOurs)) return;
+  if ((spec?.ttlSecondsAfterFinished ?? null) === ttlSecondsAfterFinished) return;
+  const annotations = { [ANNOTATIONS.timeToLive]: ttlSecondsAfterFinished === null ? null : String(ttlSecondsAfterFinished) };
+  const patch = { metadata: { annotations }, spec: { ttlSecondsAfterFinished } };
+  await ignoreStatus(404, cluster.merge(`${jobsPath(namespace)}/${metadata?.name}`, patch));
 }
 
 /** Of several owners of a Job the first decides what may change in it. */

@@ -56,6 +56,20 @@ export function podVolumes(spec: Spec, claim: string): PodVolumes {
   };
 }
 
+/**
+ * Which volume a path of a stage's pod lies on, for people who know the volume and not the pod.
+ * @returns such as `/data is the claim voc`; undefined where the text names no such path
+ */
+export function volumeNamedIn(text: string, spec: Spec, claim: string): string | undefined {
+  const sources: [string, Source][] = [['storage', { claimName: claim }], ...Object.entries(sourcesOf(spec))];
+  for (const [name, source] of sources) {
+    const path = MOUNTS[name as keyof typeof MOUNTS];
+    if (!isMounted(source) || !new RegExp(`(^|[^\\w/])${path}(/|\\W|$)`).test(text)) continue;
+    return source.image === undefined ? `${path} is the claim ${source.claimName}` : `${path} is the image ${source.image}`;
+  }
+  return undefined;
+}
+
 /** The spec with the paths that a stage's pod sees: below the volume that is named for them, else on the artifacts' claim. */
 export function specInPod(spec: Spec): Spec {
   const inPod = (path: string, mount: 'data' | 'labels' | 'weights', source: Source = {}) =>

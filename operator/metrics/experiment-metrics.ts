@@ -37,7 +37,9 @@ export const EXPERIMENT_FAMILIES = {
   pixelAccuracy: gauge('cdsp_experiment_pixel_accuracy', 'Share of the validation split’s pixels that are right, in [0, 1].'),
   pseudoLabels: gauge('cdsp_experiment_pseudo_label_mean_iou', 'mIoU of the pseudo-labels on the training split, in [0, 1].'),
   duration: gauge('cdsp_experiment_stage_duration_seconds', 'From the start of a stage to its end, or until now.', ['stage']),
-  attempts: gauge('cdsp_experiment_stage_attempts', 'Pods that were started for a stage.', ['stage']),
+  attempts: gauge('cdsp_experiment_stage_attempts', 'Attempts at a stage that failed, and the one under way or that was the last.', [
+    'stage',
+  ]),
 } as const;
 
 /** An experiment that has ended tells all for so long, so that nothing is lost between two scrapes; then no more than its phase and its mIoU. */

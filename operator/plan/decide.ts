@@ -24,6 +24,7 @@ export type StageReason =
   | 'BadInput'
   | 'Unavailable'
   | 'UpstreamMissing'
+  | 'DeadlineExceeded'
   | 'RetriesExhausted'
   | 'InterruptedTooOften'
   | 'UpstreamFailed';
@@ -97,6 +98,7 @@ function judge(state: StageState, { retries, suspend }: Plan, now: number): Verd
       if (suspend) return { reason: 'Suspended', message: 'the experiment is suspended' };
       return { reason: 'Resuming', message: 'unfinished; goes on where it stopped' };
     case 'Failed': {
+      if (state.isLate) return { reason: 'DeadlineExceeded', message: state.message };
       if (state.exitCode === EXIT.badInput) return { reason: 'BadInput', message: state.message };
       if (state.exitCode === EXIT.upstreamMissing) return { reason: 'UpstreamMissing', message: state.message };
       if (state.exitCode === EXIT.unavailable) return { reason: 'Unavailable', message: state.message };
@@ -118,6 +120,7 @@ const OWN_FAILURES: ReadonlySet<StageReason> = new Set([
   'BadInput',
   'Unavailable',
   'UpstreamMissing',
+  'DeadlineExceeded',
   'RetriesExhausted',
   'InterruptedTooOften',
 ]);

@@ -23,6 +23,8 @@ export interface StageFailure {
   readonly message: string;
   readonly file?: string;
   readonly field?: string;
+  /** It took longer than its deadline allows: there is no further attempt, however few there were. */
+  readonly isLate?: boolean;
   /** When it failed, in milliseconds since the epoch. */
   readonly at: number;
 }

@@ -1,7 +1,9 @@
 // npm run cluster: a real Kubernetes on this machine until Ctrl-C, with the project's operator in it. Where a node can run, pods run: the
 // operator is installed by its chart, from images of this checkout. Elsewhere (or with --simulated) pods are simulated and succeed after two
 // seconds, and the operator is a process beside them. --without-operator: the resources alone.
+import { dirname } from 'node:path';
 import { applyCrds } from './apply.ts';
+import { getProgram } from './binaries.ts';
 import { startControlPlane } from './control-plane.ts';
 import { importProjectImages, installChart, startOperatorProcess } from './installed-operator.ts';
 import { startKwok } from './kwok.ts';
@@ -37,7 +39,10 @@ async function start() {
     if (withOperator) await startOperatorProcess(cluster);
   }
   if (withOperator) say('operator: ready; try  kubectl apply -f examples/quickstart.yaml  and  kubectl get cdsp -w');
-  say(`\nexport KUBECONFIG=${cluster.kubeconfig}\n\nCtrl-C removes the cluster and everything in it.`);
+  const programs = dirname(await getProgram('kubectl'));
+  say(
+    `\nexport KUBECONFIG=${cluster.kubeconfig}\nexport PATH=$PATH:${programs}   # kubectl, where you have none\n\nCtrl-C removes the cluster and everything in it.`,
+  );
   return cluster;
 }
 

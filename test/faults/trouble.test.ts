@@ -221,7 +221,7 @@ inEveryStage('a deadline that is exceeded ends the stage; a longer one gives it 
   const field = PLACEMENT[stage];
   await cluster.create(namespace, 'cats', { retries: 3, placement: { [field]: { deadlineSeconds: 2 } } });
   const edit = { placement: { [field]: { deadlineSeconds: 600 } } };
-  await checkFails(namespace, stage, 'RetriesExhausted', /took longer than deadlineSeconds \(2 s\)/, 1, edit);
+  await checkFails(namespace, stage, 'DeadlineExceeded', /took longer than deadlineSeconds \(2 s\)/, 1, edit);
 });
 
 for (const [what, exitCode, retries, runs, word, words] of [

@@ -53,10 +53,29 @@ test('a Job without attempts left tells of its last pod', () => {
   assert.is(state.failures, 3);
 });
 
-test('a deadline is named as the reason', () => {
-  const { state } = view(makeJob({ conditions: [condition('Failed', 'DeadlineExceeded', 'was active longer than specified deadline')] }));
+test('a deadline is named as the reason, with what the stage waited for last; attempts that were not made are not told', () => {
+  const late = makeJob({ conditions: [condition('Failed', 'DeadlineExceeded', 'was active longer than specified deadline')] });
+  const job = { ...late, spec: { activeDeadlineSeconds: 15 } as StageFacts['job'] & object };
+  const { state, attempts } = view(job as never, [], undefined, { lastTrouble: 'Insufficient nvidia.com/gpu' });
   assert.ok(state.kind === 'Failed');
-  assert.match(state.message, /^took longer than deadlineSeconds/);
+  assert.is(state.message, 'took longer than deadlineSeconds (15 s); it waited: Insufficient nvidia.com/gpu');
+  assert.equal([state.isLate, state.failures, attempts], [true, 0, 0]);
+  const record = { state: 'Failed', isOwn: true, failure: { ...state, isLate: true } } as const;
+  assert.is((view(job as never, [], record).state as typeof state).message, state.message, 'what was told stays');
+});
+
+test('attempts are those that failed and the one under way: shards are one together, one that was interrupted goes on', () => {
+  const running = () => makePod('Running');
+  const failed = makePod('Failed', { exitCode: 1 });
+  const interrupted = makePod('Failed', { exitCode: 75 });
+  const attempts = (status: Parameters<typeof makeJob>[0], ...pods: StageFacts['pods']) => view(makeJob(status), pods).attempts;
+  assert.is(attempts({ active: 3 }, running(), running(), running()), 1);
+  assert.is(attempts({ active: 1 }, interrupted, running()), 1);
+  assert.is(attempts({ active: 1, failed: 1 }, failed, running()), 2);
+  assert.is(attempts({ failed: 1 }, failed), 1, 'the next one has not begun');
+  assert.is(attempts({ failed: 2, succeeded: 1, conditions: [condition('Complete', '', '')] }), 3);
+  assert.is(attempts({ failed: 3, conditions: [condition('Failed', 'BackoffLimitExceeded', '')] }, failed), 3);
+  assert.is(attempts({}), 0);
 });
 
 test('stops with a checkpoint do not count as failures, crashes do', () => {
@@ -171,7 +190,7 @@ test('a Job that failed before the experiment was edited has to go; its failure 
   assert.equal([seen.state.kind, seen.obsoleteJob], ['Pending', keepJob(job)]);
 });
 
-test('a Job that waits for a place nobody wants any more has to go; one that runs, or that others share, stays', () => {
+test('a Job that waits for another place than its first owner wants has to go; one that runs, or that others have started, stays', () => {
   const job = (owners: string[]) => {
     const made = makeJob({ active: 1 });
     const ownerReferences = owners.map((uid) => ({ apiVersion: '', kind: '', name: uid, uid }));
@@ -184,8 +203,15 @@ test('a Job that waits for a place nobody wants any more has to go; one that run
   const wanted = { template: 'new' };
   assert.is(view(job(['uid-1']), [waiting], undefined, wanted).state.kind, 'Pending');
   assert.is(view(job(['uid-1']), [running], undefined, wanted).state.kind, 'Running');
-  assert.is(view(job(['uid-1', 'uid-2']), [waiting], undefined, wanted).state.kind, 'Running');
+  assert.is(view(job(['uid-1', 'uid-2']), [waiting], undefined, wanted).state.kind, 'Pending');
+  assert.is(view(job(['uid-2', 'uid-1']), [waiting], undefined, wanted).state.kind, 'Running');
   assert.is(view(job(['uid-1']), [waiting], undefined, { template: 'old' }).state.kind, 'Running');
+  const unschedulable = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'Insufficient nvidia.com/gpu' };
+  const blocked = makePod('Pending', undefined, { containerStatuses: undefined, conditions: [unschedulable] });
+  const told = (...owners: string[]) => view(job(owners), [blocked], undefined, { template: 'other' }).trouble?.message;
+  assert.is(told('uid-2', 'uid-1'), 'Insufficient nvidia.com/gpu; experiment uid-2 has started the stage, with its own placement');
+  const same = view(job(['uid-2', 'uid-1']), [blocked], undefined, { template: 'old' });
+  assert.is(same.trouble?.message, 'Insufficient nvidia.com/gpu', 'it is what this one asks for, too');
 });
 
 test('a Job in a queue that is not admitted says so; it is neither interrupted nor to be resumed', () => {

@@ -1,7 +1,8 @@
 // What an edit changes while stages run, and what experiments that share a claim owe each other.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
+import type { V1PersistentVolumeClaim, V1Pod } from '@kubernetes/client-node';
+import { STAGES } from '../../../operator/api/experiment.ts';
 import type { Experiment } from '../../../operator/api/experiment.ts';
 import { ApiError } from '../../../operator/controller/cluster.ts';
 import { World } from './world/world.ts';
@@ -83,6 +84,48 @@ test('an edited experiment leaves a Job that it shares to the other one', async 
   await world.step();
   const shared = world.controllers.jobs().map(({ metadata }) => metadata?.ownerReferences?.map(({ name }) => name));
   assert.equal(shared, [['dogs'], ['cats']]);
+});
+
+test('a stage that two share and that finds no place follows an edit of the one that has started it', async () => {
+  const world = await runningWorld({ ...OURS, placement: { default: { nodeSelector: { node: 'none' } } } });
+  world.create('dogs', OURS);
+  await world.step('dogs');
+  assert.equal(owners(world), ['cats', 'dogs']);
+  world.edit('cats', onNode('here'));
+  await world.step();
+  assert.equal(world.controllers.jobs(), []);
+  world.controllers.end(world.api.all<V1Pod>('pods')[0], 75);
+  await world.step();
+  await world.step('dogs');
+  assert.equal(world.jobOf('classify')?.spec?.template.spec?.nodeSelector, { node: 'here' });
+  assert.equal(owners(world), ['cats', 'dogs']);
+});
+
+test('an experiment that an edit brings to the data of another one tells their digest, and none of data that nobody has read', async () => {
+  const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`;
+  const told = () => world.status('cats')?.provenance?.datasetDigest;
+  const drawn = (seed: number) => ({ dataset: { generator: { seed } } });
+  const runAll = async (name: string, datasetDigest: string) => {
+    for (const stage of STAGES) await world.end(stage, 0, JSON.stringify({ result: { datasetDigest } }), name);
+    for (const { metadata } of world.controllers.jobs()) world.api.remove('jobs', metadata?.name ?? '');
+  };
+  const world = await runningWorld({ ...OURS, ...drawn(0) });
+  await runAll('cats', digestOf('a'));
+  assert.is(told(), digestOf('a'));
+  world.create('dogs', { ...OURS, ...drawn(7) });
+  await world.step('dogs');
+  await runAll('dogs', digestOf('b'));
+  const redraw = (seed: number) =>
+    world.edit('cats', ({ dataset: { generator, ...dataset }, ...spec }) => {
+      assert.ok(generator);
+      return { ...spec, dataset: { ...dataset, generator: { ...generator, seed } } };
+    });
+  redraw(7);
+  await world.step('cats');
+  assert.equal([world.status('cats')?.phase, told()], ['Succeeded', digestOf('b')]);
+  redraw(9);
+  await world.step('cats');
+  assert.equal([world.status('cats')?.phase, told()], ['Running', undefined]);
 });
 
 test('a deleted experiment that the cache still shows begins no stage that another one waits for', async () => {

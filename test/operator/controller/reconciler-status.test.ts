@@ -689,6 +689,24 @@ test('of two experiments that share a Job the first says how long it stays, and 
   assert.is(world.jobOf('classify')?.spec?.ttlSecondsAfterFinished, 60);
 });
 
+test('an edit that takes the time to live away lets Jobs stay; one that somebody else has set is theirs', async () => {
+  const world = await runningWorld({ ttlSecondsAfterFinished: 60 });
+  await world.end('classify');
+  assert.is(world.jobOf('classify')?.spec?.ttlSecondsAfterFinished, 60);
+  await world.end('pseudo-label');
+  const job = world.jobOf('pseudo-label');
+  world.api.put('jobs', {
+    ...job,
+    metadata: { ...job?.metadata, annotations: {} },
+    spec: { ...job?.spec, ttlSecondsAfterFinished: 7 },
+  } as Stored);
+  world.edit('cats', (spec) => ({ ...spec, ttlSecondsAfterFinished: undefined }));
+  await world.step();
+  assert.is(world.jobOf('classify')?.spec?.ttlSecondsAfterFinished, undefined);
+  assert.is(world.jobOf('pseudo-label')?.spec?.ttlSecondsAfterFinished, 7);
+  assert.equal(await world.requestsOf(() => world.step()), []);
+});
+
 test('where nothing is to be done an experiment is looked at once', async () => {
   const world = await runningWorld();
   await world.step();
