@@ -115,9 +115,12 @@ export class ProgressServer {
     return typeof address === 'object' && address !== null ? address.port : port;
   }
 
-  /** Shows a progress event; IoU by class stays until there is a newer one. Other events are not shown. */
+  /**
+   * Shows a progress event; IoU by class stays until there is a newer one. Other events are not shown, nor what tells of preparation: whoever asks
+   * takes `done` and `total` for those of the stage, as operators do that have never heard of `preparing`.
+   */
   update(event: StageEvent): void {
-    if (event.type !== 'progress') return;
+    if (event.type !== 'progress' || event.preparing === true) return;
     const { iou, classes } = this.#latest;
     this.#latest = { ...(iou === undefined ? {} : { iou, classes }), ...event };
     this.#gauges.update(event);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { filePath, objectName } from './names.ts';
 import { Placements } from './placement.ts';
-import { ofForm, withRules, withTransitions } from './rules.ts';
+import { ofForm, withRules, withTransitions, type Rule } from './rules.ts';
 import { LARGEST_INT32 } from './scheduling.ts';
 import { imageReference, oneVolume, Storage, STORAGE_TRANSITIONS, volumeFields } from './storage.ts';
 
@@ -164,11 +164,40 @@ function trainingSettings(defaults: {
   });
 }
 
-const warmupFits = {
-  cel: 'self.warmupEpochs <= double(self.epochs)',
-  holds: ({ warmupEpochs, epochs }: { warmupEpochs: number; epochs: number }) => warmupEpochs <= epochs,
-  message: 'warmupEpochs must not be greater than epochs',
-};
+interface Epochs {
+  readonly warmupEpochs: number;
+  readonly epochs: number;
+}
+
+/**
+ * A value that is the default is called so, whoever has set it: rules see values with their defaults. CEL must not put numbers into a message,
+ * as it takes a number for a text of any length.
+ */
+const warmupFits = ({ warmupEpochs, epochs }: Epochs): Rule<Epochs>[] => [
+  {
+    cel: `self.warmupEpochs <= double(self.epochs) || self.warmupEpochs == double(${warmupEpochs}) || self.epochs == ${epochs}`,
+    holds: (self) => self.warmupEpochs <= self.epochs || self.warmupEpochs === warmupEpochs || self.epochs === epochs,
+    message: 'warmupEpochs must not be greater than epochs',
+  },
+  {
+    cel: `self.epochs != ${epochs} || self.warmupEpochs <= double(self.epochs)`,
+    holds: (self) => self.epochs !== epochs || self.warmupEpochs <= self.epochs,
+    message: `warmupEpochs must not be greater than epochs, which is ${epochs}, its default: set it, too`,
+  },
+  // No training is shorter than an epoch.
+  ...(warmupEpochs <= 1
+    ? []
+    : [
+        {
+          cel: `self.warmupEpochs != double(${warmupEpochs}) || self.warmupEpochs <= double(self.epochs)`,
+          holds: (self: Epochs) => self.warmupEpochs !== warmupEpochs || self.warmupEpochs <= self.epochs,
+          message: `warmupEpochs is ${warmupEpochs}, its default, and must not be greater than epochs: set it, too`,
+        },
+      ]),
+];
+
+const CLASSIFY_DEFAULTS = { epochs: 10, batchSize: 16, learningRate: 1e-2, warmupEpochs: 1, freezeBatchNorm: false };
+const SEGMENT_DEFAULTS = { epochs: 50, batchSize: 16, learningRate: 1e-3, warmupEpochs: 10, freezeBatchNorm: false };
 
 /** Names below a data folder where an experiment gives none; PASCAL VOC's, and those of the built-in scenes. */
 export const FOLDER_NAMES = {
@@ -353,15 +382,12 @@ const Spec = z.object({
     .prefault({})
     .describe('Degradation of the scribbles, to test robustness.'),
   model: Model.prefault({}).describe('The network.'),
-  classify: withRules(
-    trainingSettings({ epochs: 10, batchSize: 16, learningRate: 1e-2, warmupEpochs: 1, freezeBatchNorm: false }),
-    warmupFits,
-  )
+  classify: withRules(trainingSettings(CLASSIFY_DEFAULTS), ...warmupFits(CLASSIFY_DEFAULTS))
     .prefault({})
     .describe('Stage 1: training of the classifier on the classes in the scribbles.'),
   pseudoLabels: PseudoLabels.prefault({}).describe('Stage 2: class activation maps become pseudo-labels.'),
   segment: withRules(
-    trainingSettings({ epochs: 50, batchSize: 16, learningRate: 1e-3, warmupEpochs: 10, freezeBatchNorm: false }).extend({
+    trainingSettings(SEGMENT_DEFAULTS).extend({
       batchSize: withRules(z.int(), {
         cel: 'self >= 2',
         holds: (value) => value >= 2,
@@ -377,7 +403,7 @@ const Spec = z.object({
           'Epochs between evaluations on the validation split; 0: never; without its masks no effect. They inform only: the last checkpoint counts.',
         ),
     }),
-    warmupFits,
+    ...warmupFits(SEGMENT_DEFAULTS),
   )
     .prefault({})
     .describe('Stage 3: training of the segmentor.'),

@@ -1,5 +1,5 @@
-import { load, YAMLException } from 'js-yaml';
-import { Experiment, KIND } from './experiment.ts';
+import { load, loadAll, YAMLException } from 'js-yaml';
+import { Experiment, GROUP, KIND } from './experiment.ts';
 import { ExperimentError } from './findings.ts';
 import type { Finding } from './findings.ts';
 import { issueFinding } from './issues.ts';
@@ -35,15 +35,18 @@ function isEndless(value: unknown, around: readonly unknown[] = []): boolean {
 
 /** The one value of a YAML file, not looked at any further. @throws ExperimentError */
 export function readYaml(text: string, file: string): unknown {
-  const value = parseYaml(text, file);
+  return withoutEnd(parseYaml(text, file, load), file);
+}
+
+function withoutEnd(value: unknown, file: string): unknown {
   if (isEndless(value))
     throw new ExperimentError([{ field: '', message: 'not valid here: an alias (*) is part of what it repeats' }], file);
   return value;
 }
 
-function parseYaml(text: string, file: string): unknown {
+function parseYaml<Content>(text: string, file: string, read: (text: string, options: { filename: string }) => Content): Content {
   try {
-    return load(text, { filename: file });
+    return read(text, { filename: file });
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const { reason, mark } = error;
@@ -53,14 +56,16 @@ function parseYaml(text: string, file: string): unknown {
     }
     if (reason.includes('single document')) {
       throw new ExperimentError(
-        [{ field: '', message: `holds several YAML documents (---); put each ${KIND} into a file of its own` }],
+        [{ field: '', message: `holds several YAML documents (---), where one ${KIND} is wanted; put it into a file of its own` }],
         file,
       );
     }
-    if (reason.includes('empty')) throw new ExperimentError([{ field: '', message: `is empty; must hold a ${KIND}` }], file);
+    if (reason.includes('empty')) throw isEmpty(file);
     throw new ExperimentError([{ field: '', message: `not valid YAML: ${reason}` }], file);
   }
 }
+
+const isEmpty = (file: string) => new ExperimentError([{ field: '', message: `is empty; must hold a ${KIND}` }], file);
 
 /**
  * A plain value (from YAML or from the API server) as an experiment with every default filled in.
@@ -86,5 +91,47 @@ export function validateExperiment(value: unknown, file?: string, lines: Readonl
  * @throws ExperimentError (exit code 65) with all findings at once
  */
 export function parseExperiment(text: string, file: string): Experiment {
-  return validateExperiment(readYaml(text, file), file, fieldLines(text));
+  return validateExperiment(readYaml(text, file), file, fieldLines(text)[0]);
+}
+
+/** A document of a YAML file that may hold several. */
+interface YamlDocument {
+  readonly value: unknown;
+  /** As fieldLines gives them. */
+  readonly lines: ReadonlyMap<string, number>;
+}
+
+/** What a file holds that kubectl would take. */
+export interface YamlDocuments {
+  /** Not looked at any further. */
+  readonly experiments: readonly YamlDocument[];
+  /** Kind and name of each other object. */
+  readonly others: readonly string[];
+}
+
+/** Kind and name of an object that is surely another one: a slip in an experiment's own kind must not hide it. */
+function otherObject(value: unknown): string | undefined {
+  const { apiVersion, kind, metadata } = (value ?? {}) as { apiVersion?: unknown; kind?: unknown; metadata?: { name?: unknown } };
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || kind === KIND || apiVersion.startsWith(`${GROUP}/`)) return undefined;
+  return typeof metadata?.name === 'string' ? `${kind} ${metadata.name}` : kind;
+}
+
+/**
+ * Reads every document of a YAML file; empty ones are none.
+ * @param file name for messages only
+ * @throws ExperimentError where the text is no YAML, or holds no experiment
+ */
+export function readDocuments(text: string, file: string): YamlDocuments {
+  const values = parseYaml(text, file, (content, options) => loadAll(content, options));
+  const lines = fieldLines(text);
+  const documents = values
+    .map((value, index): YamlDocument => ({ value: withoutEnd(value, file), lines: lines[index] }))
+    .filter(({ value }) => value !== null);
+  if (documents.length === 0) throw isEmpty(file);
+  // Of the only document everything is said that is wrong with it as an experiment.
+  if (documents.length === 1) return { experiments: documents, others: [] };
+  const experiments = documents.filter(({ value }) => otherObject(value) === undefined);
+  const others = documents.flatMap(({ value }) => otherObject(value) ?? []);
+  if (experiments.length > 0) return { experiments, others };
+  throw new ExperimentError([{ field: '', message: `holds no ${KIND}, only ${others.join(', ')}` }], file);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { objectName, podLocalName, quantity } from './names.ts';
+import { bytes, objectName, podLocalName, quantity } from './names.ts';
 import { notOfForm, ofForm, withRules } from './rules.ts';
 import { Affinity, labels, LARGEST_INT32, Toleration, TopologySpreadConstraints } from './scheduling.ts';
 
@@ -46,7 +46,11 @@ const fields = {
     .optional()
     .describe('Claims of dynamic resource allocation (DRA), instead of or beside gpus.'),
   cpu: quantity().optional().describe('CPU request. Locally: not used.'),
-  memory: quantity().optional().describe('Memory request and limit. Locally: not used.'),
+  memory: bytes('64Mi', { none: true })
+    // For the values of the chart, which know no quantities: what was meant to have a unit.
+    .meta({ not: { pattern: '^0*[1-9][0-9]{0,6}([.][0-9]+)?m?$' } })
+    .optional()
+    .describe('Memory request and limit; 0: none. Locally: not used.'),
   nodeSelector: labels(50).optional().describe('Labels that the node must have.'),
   tolerations: z.array(Toleration).max(32).optional().describe('Taints that are tolerated.'),
   affinity: Affinity.optional().describe('Node and pod affinity, as in a pod.'),

@@ -6,19 +6,22 @@ export interface Rule<T> {
   readonly cel: string;
   readonly holds: (value: T) => boolean;
   readonly message: string;
+  /** The message with the value in it, in both forms; `message` stands in the reference then. */
+  readonly told?: { readonly cel: string; readonly here: (value: T) => string };
   /** The field to blame, seen from the value; left out: the value itself. */
   readonly field?: readonly string[];
 }
 
 /** The schema with rules that parse() and, through the CRD, a cluster enforce alike; a test compares the two forms. */
 export function withRules<S extends z.ZodType>(schema: S, ...rules: Rule<z.output<S>>[]): S {
-  const refined = rules.reduce<S>(
-    (inner, { holds, message, field }) => inner.refine(holds, { message, path: field && [...field] }),
-    schema,
-  );
-  const validations = rules.map(({ cel, message, field }) => ({
+  const refined = rules.reduce<S>((inner, { holds, message, told, field }) => {
+    const error = told === undefined ? message : ({ input }: { input?: unknown }) => told.here(input as z.output<S>);
+    return inner.refine(holds, { error, path: field && [...field] });
+  }, schema);
+  const validations = rules.map(({ cel, message, told, field }) => ({
     rule: cel,
     message,
+    ...(told === undefined ? {} : { messageExpression: told.cel }),
     ...(field === undefined ? {} : { fieldPath: `.${field.join('.')}` }),
   }));
   return refined.meta({ 'x-kubernetes-validations': [...rulesOf(schema), ...validations] });

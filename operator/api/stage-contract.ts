@@ -90,6 +90,10 @@ export const StageEvent = z.discriminatedUnion('type', [
     done: z.number().describe('Steps or images done, of the whole stage.'),
     total: z.number().describe('Steps or images in all.'),
     unit: z.enum(['step', 'image']).describe('What is counted.'),
+    preparing: z
+      .boolean()
+      .optional()
+      .describe('Whether `done` and `total` are those of something that comes before the stage’s own work, and no share of the stage.'),
     epoch: z.number().optional().describe('Epochs done, of training stages.'),
     imagesPerSecond: z.number().optional().describe('Images per second of this process, lately.'),
     loss: z.number().optional().describe('Loss of the latest step.'),

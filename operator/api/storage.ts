@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { filePath, objectName, quantity } from './names.ts';
+import { bytes, filePath, objectName } from './names.ts';
 import { ofForm, withRules } from './rules.ts';
 import type { Transition } from './rules.ts';
 
@@ -33,11 +33,7 @@ export const Storage = withRules(
     claimName: objectName()
       .optional()
       .describe('Cluster: an existing claim, which experiments may share. Left out: the operator makes one.'),
-    size: withRules(quantity(), {
-      cel: "self.matches('^[0-9.]*[1-9]')",
-      holds: (size) => /^[0-9.]*[1-9]/.test(size),
-      message: 'must be more than 0',
-    })
+    size: bytes('1Mi', { none: false })
       .default('20Gi')
       .describe('Cluster: size of the claim that the operator makes; may grow where the storage class lets it.'),
     storageClassName: objectName().optional().describe('Cluster: storage class of that claim.'),

@@ -20,11 +20,12 @@ export function lineOf(field: string, lines: ReadonlyMap<string, number>): numbe
 }
 
 /**
- * Line (from 1) of every field of a YAML document, by its formatted path. For people who look for what a message names;
+ * Line (from 1) of every field of each YAML document of a file, by its formatted path. For people who look for what a message names;
  * js-yaml's own result has no positions.
  */
-export function fieldLines(text: string): Map<string, number> {
-  const lines = new Map<string, number>();
+export function fieldLines(text: string): Map<string, number>[] {
+  const documents: Map<string, number>[] = [];
+  let lines = new Map<string, number>();
   const stack: Open[] = [];
   const lineAt = (offset: number) => text.slice(0, offset).split('\n').length;
 
@@ -63,8 +64,10 @@ export function fieldLines(text: string): Map<string, number> {
         stack.pop();
         break;
       case EVENT_DOCUMENT:
+        lines = new Map();
+        documents.push(lines);
         break;
     }
   }
-  return lines;
+  return documents;
 }

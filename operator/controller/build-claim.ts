@@ -2,7 +2,7 @@ import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import { ownerReference } from './cluster-experiment.ts';
 import type { ClusterExperiment } from './cluster-experiment.ts';
 import { LABELS, MANAGED_BY } from './names.ts';
-import { quantityValue } from './quantity.ts';
+import { quantityValue } from '../api/quantity.ts';
 
 const CLAIM_LABELS = { [LABELS.managedBy]: MANAGED_BY, [LABELS.component]: 'storage' };
 

@@ -9,6 +9,7 @@ const Answer = z.object({
   key: z.string(),
   done: count.optional(),
   total: count.optional(),
+  preparing: lenient(z.boolean()),
   loss: lenient(finite),
   terms: lenient(z.record(z.string(), finite.nullable().catch(null))),
   learningRate: lenient(finite),
@@ -43,7 +44,8 @@ export function parseProgress(text: string, key: string): LiveProgress | undefin
   const answer = Answer.parse(JSON.parse(text));
   if (key === '' || !answer.key.startsWith(key)) throw new Error('another stage has answered');
   const { done, total, loss, terms, learningRate, gradientNorm, epoch, imagesPerSecond, meanIou, iou, classes } = answer;
-  if (done === undefined || total === undefined) return undefined;
+  // What comes before a stage's own work is no share of it.
+  if (done === undefined || total === undefined || answer.preparing === true) return undefined;
   const losses = terms === undefined ? undefined : lossesOf(terms);
   const fields = { loss, losses, learningRate, gradientNorm, epoch, imagesPerSecond, meanIou, ...classesOf(iou, classes) };
   return { done, total, ...Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) };

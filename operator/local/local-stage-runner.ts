@@ -66,8 +66,8 @@ export function createLocalStageRunner(options: LocalStageRunnerOptions): LocalS
   /** The furthest each stage got, over all attempts: an attempt that only repeats what an earlier one did is no progress. */
   const furthest = new Map<string, number>();
 
-  function goesFurther(stage: StageName, { done, total, unit }: Extract<StageEvent, { type: 'progress' }>): boolean {
-    const phase = `${stage}: ${unit} of ${total}`;
+  function goesFurther(stage: StageName, { done, total, unit, preparing }: Extract<StageEvent, { type: 'progress' }>): boolean {
+    const phase = `${stage}: ${unit} of ${total}${preparing === true ? ', preparing' : ''}`;
     const before = furthest.get(phase);
     furthest.set(phase, Math.max(done, before ?? done));
     return before !== undefined && done > before;

@@ -45,6 +45,7 @@ const refusals: [why: string, values: unknown, message: RegExp][] = [
   ['a text for a list', { namespaces: 'team-a' }, /at '\/namespaces': got string, want array/],
   ['a bad quantity', { resources: { requests: { memory: 'lots' } } }, /at '\/resources\/requests\/memory'.*'lots' does not match pattern/s],
   ['a bad quantity of stages', { config: { placement: { memory: '16 GB' } } }, /at '\/config\/placement\/memory': '16 GB' does not match/],
+  ['memory of stages without its unit', { config: { placement: { memory: '16' } } }, /at '\/config\/placement\/memory': 'not' failed/],
   [
     'a priority of the cluster’s own for stages',
     { config: { placement: { priorityClassName: 'system-node-critical' } } },

@@ -26,6 +26,18 @@ test('/progress is the latest progress, with the key that it belongs to', () =>
     assert.equal([key, done, total, loss], ['abc', 3, 10, 1.5]);
   }));
 
+test('what comes before the stage’s own work is in neither /progress nor /metrics, also after progress', () =>
+  withServer(async (server, get) => {
+    const scenes = { type: 'progress', label: 'scenes', done: 300, total: 300, unit: 'image', preparing: true } as const;
+    server.update(scenes);
+    assert.equal(await (await get('/progress')).json(), { key: 'abc' });
+    assert.not.match(await (await get('/metrics')).text(), /^cdsp_stage_done\{.* 300$/m);
+    server.update({ type: 'progress', label: 'epoch 1/2', done: 3, total: 10, unit: 'step' });
+    server.update(scenes);
+    const { done, total } = (await (await get('/progress')).json()) as Record<string, unknown>;
+    assert.equal([done, total], [3, 10]);
+  }));
+
 test('/metrics has the loss of every term, labelled with experiment and stage', () =>
   withServer(async (server, get) => {
     server.update({

@@ -31,7 +31,7 @@ export async function openExperimentDataset(
 export function openStageDataset(context: StageContext): Promise<Dataset> {
   return openExperimentDataset(context.spec.dataset, storageRoot(context.output), (done, total) => {
     if (context.isStopping()) context.stop(`stopped after ${done} of ${total} scenes`);
-    context.progress({ label: 'scenes', done, total, unit: 'image' });
+    context.progress({ label: 'scenes', done, total, unit: 'image', preparing: true });
   });
 }
 
@@ -75,7 +75,7 @@ export async function surveyStageScribbles(dataset: Dataset, context: StageConte
   const label = everyFile ? 'files' : 'scribbles';
   const onImage = (done: number, total: number) => {
     if (context.isStopping()) context.stop(`stopped after looking at the ${label} of ${done} of ${total} images`);
-    if (total >= MANY) context.progress({ label, done, total, unit: 'image' });
+    if (total >= MANY) context.progress({ label, done, total, unit: 'image', preparing: true });
   };
   const survey = await surveyScribbles(dataset, { degradation: degradationOf(context.spec), everyFile, onImage });
   const share = (100 * survey.annotatedShare).toFixed(2);

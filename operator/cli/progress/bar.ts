@@ -8,6 +8,8 @@ export interface StageProgress {
   readonly done: number;
   readonly total: number;
   readonly unit: string;
+  /** What is done comes before the stage's own work. */
+  readonly preparing?: boolean;
   readonly loss?: number;
   readonly terms?: Readonly<Record<string, number>>;
   readonly meanIou?: number;
@@ -47,9 +49,9 @@ export function renderBar(progress: StageProgress, columns: number, paint: Paint
 
 /** The same as a sentence, for logs. */
 export function renderLine(progress: StageProgress): string {
-  const percent = `${Math.floor(share(progress) * 100)} %`;
+  const first = progress.preparing === true ? 'preparing' : `${Math.floor(share(progress) * 100)} %`;
   const texts = describe(progress).map((part) => part.text.trim());
-  return `${progress.stage}: ${percent}, ${texts.join(', ')}`;
+  return `${progress.stage}: ${first}, ${texts.join(', ')}`;
 }
 
 /** Share of the work that is done, in [0, 1]. */

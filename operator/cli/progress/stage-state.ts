@@ -31,8 +31,9 @@ export function createStageState(stage: string, startedAt: number): StageState {
     },
     progress(now) {
       if (latest === undefined) return undefined;
-      const { label, done, total, unit, loss, terms } = latest;
-      return { stage, label, done, total, unit, loss, terms, meanIou, rate: meter.perSecond(), secondsLeft: meter.secondsLeft(total, now) };
+      const { label, done, total, unit, preparing, loss, terms } = latest;
+      const [rate, secondsLeft] = [meter.perSecond(), meter.secondsLeft(total, now)];
+      return { stage, label, done, total, unit, preparing, loss, terms, meanIou, rate, secondsLeft };
     },
   };
 }

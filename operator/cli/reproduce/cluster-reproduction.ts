@@ -71,6 +71,9 @@ function checkFinished({ status, metadata, source }: FinishedRun): { finishedAt:
 
 const NO_IMAGE = 'is missing: nothing says which trainer image ran; where every stage was reused, repeat the experiment that made them';
 
+const NO_DIGEST =
+  'has no digest to pull it by: it was loaded onto the node, not pulled from a registry; push it to one, name it there in config.trainerImage of the chart (or in spec.image, as far as the operator allows it), and run the experiment again: that run can be repeated';
+
 /** The image that ran, so that it can be pulled again. */
 function pinnedImage({ status, source }: FinishedRun): string {
   const field = 'status.provenance.image';
@@ -79,7 +82,7 @@ function pinnedImage({ status, source }: FinishedRun): string {
   const image = ran ?? (trainerImage?.includes('@sha256:') ? trainerImage : undefined) ?? refuse(source, field, NO_IMAGE);
   const reference = image.replace(/^[a-z-]+:\/\//, '');
   if (/^[^@]+@sha256:[0-9a-f]{64}$/.test(reference)) return reference;
-  return refuse(source, field, `"${image}" has no digest to pull it by; it was loaded onto the node, not pulled from a registry`);
+  return refuse(source, field, `"${image}" ${NO_DIGEST}`);
 }
 
 /** Generated scenes follow from their settings and the trainer image; other data need a digest. */

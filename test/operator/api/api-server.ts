@@ -1,4 +1,5 @@
-import { evaluate } from '@marcbachmann/cel-js';
+import { Environment } from '@marcbachmann/cel-js';
+import { quantityValue } from '../../../operator/api/quantity.ts';
 import type { SchemaNode } from '../../../operator/api/schema-tree.ts';
 
 // What the API server does with an object of a custom resource, in its order: nulls are dropped, defaults filled in, values
@@ -62,9 +63,25 @@ function celValue(value: unknown, node: SchemaNode): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, celValue(child, node.properties?.[key] ?? {})]));
 }
 
+class Quantity {
+  readonly value: number;
+  constructor(text: string) {
+    this.value = quantityValue(text);
+  }
+}
+
+/** CEL with those of Kubernetes' functions that rules of new objects use. */
+const cel = new Environment({ unlistedVariablesAreDyn: true })
+  .registerType('Quantity', Quantity)
+  .registerFunction('isQuantity(string): bool', (text: string) => !Number.isNaN(quantityValue(text)))
+  .registerFunction('quantity(string): Quantity', (text: string) => new Quantity(text))
+  .registerFunction('Quantity.compareTo(Quantity): int', (a: Quantity, b: Quantity) => BigInt(Math.sign(a.value - b.value)));
+
 export interface Refusal {
   readonly field: string;
   readonly message: string;
+  /** The CEL rule that is broken, if it is one. */
+  readonly rule?: string;
 }
 
 /** Rules about a change are not asked of a new object; test/cluster tries them on the real server. */
@@ -87,6 +104,10 @@ export function refusals(value: unknown, node: SchemaNode, field: string): Refus
   if (children.length > 0) return children;
   return (node['x-kubernetes-validations'] ?? [])
     .filter(({ rule }) => !isTransition(rule))
-    .filter(({ rule }) => evaluate(rule, { self: celValue(value, node) }) !== true)
-    .map(({ message, fieldPath = '' }) => ({ field: `${field}${fieldPath}`, message }));
+    .filter(({ rule }) => cel.evaluate(rule, { self: celValue(value, node) }) !== true)
+    .map(({ rule, message, messageExpression, fieldPath = '' }) => ({
+      field: `${field}${fieldPath}`,
+      message: messageExpression === undefined ? message : String(cel.evaluate(messageExpression, { self: celValue(value, node) })),
+      rule,
+    }));
 }

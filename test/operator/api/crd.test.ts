@@ -160,15 +160,12 @@ test('every pattern is explained by a rule', () => {
 });
 
 test('every rule of the schema is broken by some manifest of the table', () => {
-  const broken = new Set(
-    AGAINST_RULES.flatMap(([, value]) => refusals(applyDefaults(value, root), root, '').map(({ message }) => message)),
-  );
+  const broken = new Set(AGAINST_RULES.flatMap(([, value]) => refusals(applyDefaults(value, root), root, '').map(({ rule }) => rule)));
   const rules = all
     .filter(([path]) => path !== '')
     .flatMap(([, node]) => (node['x-kubernetes-validations'] ?? []).filter(({ rule }) => !isTransition(rule) && !isForm(rule, node)));
-  const messages = rules.map(({ message }) => message);
   assert.equal(
-    messages.filter((message) => !broken.has(message)),
+    rules.filter(({ rule }) => !broken.has(rule)),
     [],
   );
 });

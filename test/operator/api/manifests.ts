@@ -129,7 +129,10 @@ export const VALID: [why: string, manifest: Record<string, unknown>][] = [
   ['null among labels', manifest({ placement: { default: { nodeSelector: { a: null, b: 'c' } } } })],
   ['class names beyond 16 bits', manifest({ dataset: { folder: { path: 'voc' }, classes: ['🐈'.repeat(63), '犬'] } })],
   ['the largest seed and the smallest weights', manifest({ seed: 2147483647, losses: { lorm: { weight: 5e-324 } } })],
-  ['a fraction of a byte', manifest({ placement: { default: { memory: '1.5e3', cpu: '0' } }, storage: { size: '500m' } })],
+  ['a fraction of a byte', manifest({ placement: { default: { memory: '1.5e9', cpu: '0' } }, storage: { size: '5000000000500m' } })],
+  ['the least memory and the smallest claim', manifest({ placement: { default: { memory: '64Mi' } }, storage: { size: '1Mi' } })],
+  ['no limit of memory', manifest({ placement: { default: { memory: '4Gi' }, evaluate: { memory: '0' } } })],
+  ['memory in bytes', manifest({ placement: { default: { memory: '17179869184' } } })],
   ['data on a claim', manifest({ dataset: { folder: { path: 'voc', claimName: 'data' } }, storage: { claimName: 'results' } })],
   [
     'data in an image, weights on a claim',
@@ -192,8 +195,36 @@ export const AGAINST_RULES: [why: string, manifest: Record<string, unknown>, fie
     'spec.segment.augmentation',
     /scaleMin must not be greater/,
   ],
-  ['a warm-up longer than the training', manifest({ classify: { epochs: 2, warmupEpochs: 2.5 } }), 'spec.classify', /warmupEpochs/],
-  ['the same in segment', manifest({ segment: { epochs: 5 } }), 'spec.segment', /warmupEpochs/],
+  [
+    'a warm-up longer than the training',
+    manifest({ classify: { epochs: 2, warmupEpochs: 2.5 } }),
+    'spec.classify',
+    /^warmupEpochs must not be greater than epochs$/,
+  ],
+  [
+    'a training shorter than the warm-up that is the default',
+    manifest({ segment: { epochs: 5 } }),
+    'spec.segment',
+    /^warmupEpochs is 10, its default, and must not be greater than epochs: set it, too$/,
+  ],
+  [
+    'a warm-up longer than the training that is the default',
+    manifest({ segment: { warmupEpochs: 60 } }),
+    'spec.segment',
+    /^warmupEpochs must not be greater than epochs, which is 50, its default: set it, too$/,
+  ],
+  [
+    'the same of the classifier',
+    manifest({ classify: { warmupEpochs: 11 } }),
+    'spec.classify',
+    /^warmupEpochs must not be greater than epochs, which is 10, its default: set it, too$/,
+  ],
+  [
+    'a warm-up longer than the training, both given',
+    manifest({ segment: { epochs: 3, warmupEpochs: 4 } }),
+    'spec.segment',
+    /must not be greater than epochs$/,
+  ],
   ['a batch of one image for the segmentor', manifest({ segment: { batchSize: 1 } }), 'spec.segment.batchSize', /at least 2/],
   ['an output stride that no network has', manifest({ model: { outputStride: 32 } }), 'spec.model.outputStride', /8 or 16/],
   [
@@ -263,7 +294,28 @@ export const AGAINST_RULES: [why: string, manifest: Record<string, unknown>, fie
     'spec.model.weightsFrom',
     /exclude each other/,
   ],
-  ['a claim of no size', manifest({ storage: { size: '0.0Gi' } }), 'spec.storage.size', /must be more than 0/],
+  ['a claim of no size', manifest({ storage: { size: '0.0Gi' } }), 'spec.storage.size', /^must be at least 1Mi, is 0\.0Gi$/],
+  [
+    'a claim without a unit',
+    manifest({ storage: { size: '20' } }),
+    'spec.storage.size',
+    /^must be at least 1Mi, is 20 bytes: did you mean 20Gi\?$/,
+  ],
+  ...(
+    [
+      ['16', / is 16 bytes: did you mean 16Gi\?$/],
+      ['1.5', / is 1\.5 bytes: did you mean 1\.5Gi\?$/],
+      ['16000', / is 16000 bytes: did you mean 16000Mi\?$/],
+      ['512m', / is 512m, thousandths of a byte: did you mean Mi\?$/],
+      ['63Mi', /^must be at least 64Mi, is 63Mi$/],
+      ['1e-9', /^must be at least 64Mi, is 1e-9$/],
+    ] as const
+  ).map(([memory, message]): (typeof AGAINST_RULES)[number] => [
+    `memory of ${memory}`,
+    manifest({ placement: { segment: { memory } } }),
+    'spec.placement.segment.memory',
+    message,
+  ]),
   ...(['pseudoLabel', 'evaluate'] as const).map((stage): (typeof AGAINST_RULES)[number] => [
     `shards of ${stage} on a claim that serves one pod`,
     manifest({ storage: { accessModes: ['ReadWriteOncePod'] }, placement: { [stage]: { shards: 4 } } }),

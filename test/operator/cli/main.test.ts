@@ -26,6 +26,9 @@ const MISSPELT = {
   'd/ImageSets/train.txt': 'a\n',
 };
 
+/** An object that is no experiment. */
+const OTHER = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: beside\n';
+
 const cases: readonly Case[] = [
   {
     why: 'help names every command and exit code',
@@ -195,6 +198,69 @@ const cases: readonly Case[] = [
         'error: data\\.yaml: spec\\.model\\.weights \\(line 12\\): /.*/resnet5\\.pth: the weights file does not exist; /.* holds d, data\\.yaml, resnet50\\.pth(, runs)?\\n$',
       ].join('\\n'),
     ),
+  })),
+  {
+    why: 'validate does not look on this machine for what lies on a claim or in an image, and says so',
+    args: ['validate', 'gpu.yaml'],
+    files: {
+      'gpu.yaml': TINY.replace(/generator: .*/, 'folder: { path: voc, claimName: data }').concat(
+        '  model: { weights: r50.pth, weightsFrom: { claimName: models } }\n',
+        '  pseudoLabels: { source: External, external: { path: labels, image: example.org/labels:1 } }\n',
+      ),
+    },
+    code: 0,
+    stdout: /^gpu\.yaml: valid, resnet50 \+ deeplabv2\n$/,
+    stderr:
+      /^note: gpu\.yaml: not looked at, since not on this machine: spec\.dataset\.folder \(claim data\), spec\.pseudoLabels\.external \(image example\.org\/labels:1\), spec\.model\.weights \(claim models\)\n$/,
+  },
+  {
+    why: 'what lies on this machine is looked at all the same',
+    args: ['validate', 'mixed.yaml'],
+    files: {
+      'mixed.yaml': TINY.replace(/generator: .*/, 'folder: { path: voc, claimName: data }').concat('  model: { weights: ./absent.pth }\n'),
+    },
+    code: 65,
+    stderr: /^error: mixed\.yaml: spec\.model\.weights \(line 9\): \/.*\/absent\.pth: the weights file does not exist; .*\n$/,
+  },
+  {
+    why: 'validate checks every experiment of a file, with the lines of the file, and passes over what is none',
+    args: ['validate', 'several.yaml'],
+    files: {
+      'several.yaml': `${OTHER}---\n${TINY}---\n${TINY.replace('tiny', 'second')}  sed: 3\n---\n${TINY.replace('tiny', 'third')}---\n`,
+    },
+    code: 65,
+    stdout: /^several\.yaml: tiny: valid, 2 generated .*\nseveral\.yaml: third: valid, 2 generated .*\n$/,
+    stderr:
+      /^note: several\.yaml: ConfigMap beside is passed over: only a CDSPExperiment is looked at\nerror: several\.yaml: spec\.sed \(line 23\): unknown key.*\n$/,
+  },
+  {
+    why: 'validate --json tells of other objects and of several experiments',
+    args: ['validate', '--json', 'several.yaml'],
+    files: { 'several.yaml': `${TINY}---\n${OTHER}---\n${TINY.replace('tiny', 'second')}` },
+    code: 0,
+    stdout: /^(\{"file":"several\.yaml","name":"(tiny|second)","valid":true,"summary":"2 .*","passedOver":\["ConfigMap beside"\]\}\n){2}$/,
+  },
+  {
+    why: 'a slip in the kind among several documents is none of another object',
+    args: ['validate', 'several.yaml'],
+    files: { 'several.yaml': `${OTHER}---\n${TINY.replace('kind: CDSPExperiment', 'kind: CDSPExperimnt')}` },
+    code: 65,
+    stderr: /\nerror: several\.yaml: kind \(line 7\): must be CDSPExperiment/,
+  },
+  {
+    why: 'a file of other objects holds nothing to validate',
+    args: ['validate', 'others.yaml'],
+    files: { 'others.yaml': `${OTHER}---\n${OTHER}` },
+    code: 65,
+    stderr: /^error: others\.yaml: holds no CDSPExperiment, only ConfigMap beside, ConfigMap beside\n$/,
+  },
+  ...['plan', 'run', 'report'].map((command) => ({
+    why: `${command} takes a file with one experiment and nothing else`,
+    args: [command, 'several.yaml'],
+    files: { 'several.yaml': `${OTHER}---\n${TINY}` },
+    code: 65,
+    stderr:
+      /^error: several\.yaml: holds several YAML documents \(---\), where one CDSPExperiment is wanted; put it into a file of its own\n/,
   })),
   {
     why: 'validate leaves the data alone if told so',

@@ -28,6 +28,11 @@ test('an answer with everything in it', () => {
 
 test('a stage that has nothing to tell yet answers with its key alone', () => assert.is(parse({}), undefined));
 
+test('what an image tells of its preparation is no progress of the stage', () => {
+  assert.is(parse({ label: 'scenes', done: 299, total: 300, preparing: true }), undefined);
+  for (const preparing of [false, null, 'yes']) assert.equal(parse({ done: 1, total: 3, preparing }), { done: 1, total: 3 });
+});
+
 const refused: [why: string, text: string][] = [
   ['no JSON', 'done: 3'],
   ['no object', '[]'],

@@ -9,12 +9,14 @@ import { makeContext, refusal } from './contexts.ts';
 
 const spec = { dataset: { generator: { train: 3, val: 2, size: 48 } } };
 
-test('making scenes is reported as progress; scenes that are there already are not made again', () =>
+test('making scenes is reported as preparation; scenes that are there already are not made again', () =>
   withFolder(async (root) => {
     const first = makeContext(root, { stage: 'classify', spec });
     const dataset = await openStageDataset(first.context);
     assert.equal([dataset.train.length, dataset.val.length], [3, 2]);
-    const progress = first.events.flatMap((event) => (event.type === 'progress' ? [`${event.label} ${event.done}/${event.total}`] : []));
+    const progress = first.events.flatMap((event) =>
+      event.type === 'progress' && event.preparing === true ? [`${event.label} ${event.done}/${event.total}`] : [],
+    );
     assert.equal(progress, ['scenes 1/5', 'scenes 2/5', 'scenes 3/5', 'scenes 4/5', 'scenes 5/5']);
     const second = makeContext(root, { stage: 'segment', spec });
     assert.equal(await openStageDataset(second.context), dataset);
@@ -49,7 +51,8 @@ test('looking at many scribbles is shown, at few not', () =>
       await surveyStageScribbles(await manyImages(root, images), context);
       const progress = events.flatMap((event) => (event.type === 'progress' ? [event] : []));
       assert.is(progress.length, shown);
-      if (shown > 0) assert.equal(progress.at(-1), { type: 'progress', label: 'scribbles', done: 500, total: 500, unit: 'image' });
+      if (shown > 0)
+        assert.equal(progress.at(-1), { type: 'progress', label: 'scribbles', done: 500, total: 500, unit: 'image', preparing: true });
     }
   }));
 

@@ -140,6 +140,29 @@ test('segment ends with the mIoU of its last validation, also where an earlier a
     assert.is(again.meanIou, meanIou);
   }));
 
+for (const [stage, run] of [
+  ['classify', classify],
+  ['segment', segment],
+] as const) {
+  test(`the share of ${stage} that is told never falls, whatever comes before its first step`, ({ folder }) =>
+    withFolder(async (root) => {
+      const dataset = { generator: { train: 16, val: 2, size: 48 } };
+      const training = { ...TRAINING, epochs: 2 };
+      const spec = { ...specOf(folder), dataset, classify: training, segment: training, losses: SCRIBBLE_ONLY };
+      const { context, events } = makeContext(root, { stage, spec });
+      await run(context);
+      const progress = events.flatMap((event) => (event.type === 'progress' ? [event] : []));
+      const shares = progress.filter(({ preparing }) => preparing !== true).map(({ done, total }) => done / total);
+      assert.ok(progress.length > shares.length && shares.length >= 4);
+      assert.ok(shares[0] < 1);
+      assert.is(shares.at(-1), 1);
+      assert.equal(
+        shares,
+        [...shares].sort((a, b) => a - b),
+      );
+    }));
+}
+
 test('without them and with batch norm that learns, training starts from scratch with a warning', ({ folder }) =>
   withFolder(async (root) => {
     const isStopping = () => existsSync(join(root, 'stages', 'segment', 'key', ARTIFACTS.segment.history));

@@ -74,4 +74,10 @@ test('a log line is a sentence', () => {
   );
 });
 
+test('a log line about preparation tells no share of the stage', () => {
+  const preparing = { ...progress, label: 'scenes', done: 288, total: 300, unit: 'image', preparing: true };
+  assert.match(renderLine(preparing), /^segment: preparing, scenes, 288\/300, /);
+  assert.not.match(renderLine(preparing), '96 %');
+});
+
 test.run();

@@ -177,7 +177,12 @@ const refusals: [why: string, object: unknown, field: string, message: RegExp][]
     'status.provenance.image',
     /^"trainer:1" has no digest/,
   ],
-  ['the image was loaded, not pulled', finished({}, { provenance: { image: DIGEST } }), 'status.provenance.image', /loaded onto the node/],
+  [
+    'the image was loaded, not pulled',
+    finished({}, { provenance: { image: DIGEST } }),
+    'status.provenance.image',
+    /loaded onto the node.*; push it to one, name it there in config\.trainerImage/,
+  ],
   ['no digest of the data is told', finished(FOLDER, { provenance: { image: IMAGE } }), 'status.provenance.datasetDigest', /^is missing/],
   [
     'the digest is none',

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { quantityValue } from '../../../operator/controller/quantity.ts';
+import { quantityValue } from '../../../operator/api/quantity.ts';
 
 for (const [quantity, value] of [
   ['20Gi', 20 * 2 ** 30],
