@@ -49,7 +49,8 @@ class Lab {
       },
       onReconcileError: (error) => this.errors.push(error),
       log: () => {},
-      elapsed: () => performance.now() + this.skipped,
+      // Time that a busy machine takes is none here: a question about events is followed by a rest of some times what its answer took.
+      elapsed: () => this.skipped,
     });
     await controller.sync();
     controller.lead();

@@ -699,7 +699,7 @@ test('an edit that takes the time to live away lets Jobs stay; one that somebody
     ...job,
     metadata: { ...job?.metadata, annotations: {} },
     spec: { ...job?.spec, ttlSecondsAfterFinished: 7 },
-  } as Stored);
+  });
   world.edit('cats', (spec) => ({ ...spec, ttlSecondsAfterFinished: undefined }));
   await world.step();
   assert.is(world.jobOf('classify')?.spec?.ttlSecondsAfterFinished, undefined);
