@@ -56,12 +56,24 @@ function failureStatus(state: StageView['state']): StageStatus['failure'] {
 /** Reason of a stage that runs again although it was complete. */
 export const ARTIFACTS_GONE = 'ArtifactsGone';
 
+/** What was told of a stage before, as far as it is the same stage. */
+function stageBefore({ plan, previous }: StatusInput, name: StageName): StageStatus | undefined {
+  const key = plan.stages.find((stage) => stage.name === name)?.key;
+  return previous?.stages?.find((stage) => stage.name === name && stage.key === key);
+}
+
 /** What keeps a stage from running, in words that a status takes: the scheduler's, the kubelet's, the API server's or an event's. */
-function shownTrouble({ views, refusals, decision }: StatusInput, name: StageName): Trouble | undefined {
+function shownTrouble(input: StatusInput, name: StageName): Trouble | undefined {
+  const { views, refusals, decision } = input;
+  const view = views.get(name);
   // Nobody waits for a stage of a suspended experiment to run.
-  const waiting = decision.outcome === 'Suspended' ? undefined : views.get(name)?.trouble;
+  const waiting = decision.outcome === 'Suspended' ? undefined : view?.trouble;
   const trouble = waiting ?? refusals.get(name);
-  return trouble && { ...trouble, reason: plainReason(trouble.reason), message: plainSentence(trouble.message) };
+  if (trouble === undefined) return undefined;
+  const shown = { ...trouble, reason: plainReason(trouble.reason), message: plainSentence(trouble.message) };
+  const before = trouble.isBare === true ? stageBefore(input, name) : undefined;
+  const isOfSamePod = before?.reason === shown.reason && before.pod === view?.pod;
+  return isOfSamePod ? { ...shown, message: before.message ?? shown.message } : shown;
 }
 
 /** Where a stage stands, in a word and a sentence. */
@@ -87,7 +99,7 @@ function stageStatus(input: StatusInput, name: StageName, view: StageView): Stag
   const { plan, decision } = input;
   const live = input.live.get(name);
   const key = plan.stages.find((stage) => stage.name === name)?.key;
-  const before = input.previous?.stages?.find((stage) => stage.name === name && stage.key === key);
+  const before = stageBefore(input, name);
   const reason = decision.reasons.find(({ stage }) => stage === name);
   const said = saidOf(view, reason, plan.retries, shownTrouble(input, name));
   const isDone = isComplete(view.state);

@@ -13,6 +13,8 @@ export interface Trouble {
   readonly message: string;
   /** Nothing but an edit of the experiment helps. */
   readonly needsChange?: boolean;
+  /** The message says that it is tried again, and not what went wrong: what was told of the same pod before says more. */
+  readonly isBare?: boolean;
 }
 
 export const terminated = (pod: V1Pod) => pod.status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.state?.terminated;
@@ -34,9 +36,21 @@ export function failureOf(pod: V1Pod | undefined, fallback: string): Omit<StageF
   return { exitCode, message: words ?? `ended with exit code ${exitCode}` };
 }
 
+const PULL_BACKOFF = 'ImagePullBackOff';
+/** The kubelet tries and waits by turns: these are its words for an image after a try, by what went wrong, and while it waits. */
+const PULL_TROUBLES = new Set([PULL_BACKOFF, 'ErrImagePull', 'RegistryUnavailable', 'SignatureValidationFailed']);
+/** What it says while it waits: from Kubernetes 1.32 on with the reason and the message of the last try. */
+const BACKOFF_MESSAGE = /^Back-off pulling image "[^"]*"(?:: \w+: (?<lastTry>.+))?$/s;
+
+/** One trouble as long as the image cannot be pulled, in the same words after a try and while the kubelet waits: each change is told, and counted anew. */
+function pullTrouble(message: string): Trouble {
+  const backoff = BACKOFF_MESSAGE.exec(message);
+  const lastTry = backoff?.groups?.lastTry;
+  const trouble = { condition: 'Started', reason: PULL_BACKOFF, message: lastTry ?? message } as const;
+  return backoff === null || lastTry !== undefined ? trouble : { ...trouble, isBare: true };
+}
+
 const WAITING_TROUBLES = new Set([
-  'ImagePullBackOff',
-  'ErrImagePull',
   'ErrImageNeverPull',
   'InvalidImageName',
   'CreateContainerConfigError',
@@ -51,6 +65,7 @@ export function troubleOf(pod: V1Pod): Trouble | undefined {
     return { condition: 'Scheduled', reason: scheduled.reason ?? 'Unschedulable', message: scheduled.message ?? 'not scheduled' };
   }
   const waiting = pod.status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.state?.waiting;
+  if (waiting?.reason !== undefined && PULL_TROUBLES.has(waiting.reason)) return pullTrouble(waiting.message ?? waiting.reason);
   if (waiting?.reason !== undefined && WAITING_TROUBLES.has(waiting.reason)) {
     return { condition: 'Started', reason: waiting.reason, message: waiting.message ?? waiting.reason };
   }

@@ -28,7 +28,7 @@ export interface StageView extends PodView {
   /** Attempts so far, the running one included. */
   readonly attempts: number;
   readonly job?: string;
-  /** When its Job started, and when the pod that completed it ended. */
+  /** When its Job started, and when the pod that completed it ended, or the Job gave it up. */
   readonly startedAt?: string;
   readonly endedAt?: string;
   readonly result?: StageResult;
@@ -128,6 +128,12 @@ function failedState(
   const waited = facts.lastTrouble === undefined ? '' : `; it waited: ${facts.lastTrouble}`;
   const message = told ?? `took longer than deadlineSeconds (${job.spec?.activeDeadlineSeconds ?? 0} s)${waited}`;
   return { kind: 'Failed', exitCode: failure.exitCode, message, isLate: true, failures, ...end };
+}
+
+function endedAt(job: V1Job, { kind }: StageState, succeeded: V1Pod | undefined): string | undefined {
+  if (kind === 'Complete') return timeOf((succeeded && terminated(succeeded)?.finishedAt) ?? job.status?.completionTime);
+  // The first of the two to come: it stays as it is when the other one is there.
+  return kind === 'Failed' ? timeOf((conditionOf(job, 'FailureTarget') ?? conditionOf(job, 'Failed'))?.lastTransitionTime) : undefined;
 }
 
 const missesUpstream = (job: V1Job, pods: readonly V1Pod[]): boolean =>
@@ -247,7 +253,7 @@ export function viewStage(facts: StageFacts): StageView {
     job: job.metadata?.name,
     ...(shown === undefined ? {} : podView(shown)),
     startedAt: timeOf(job.status?.startTime),
-    endedAt: asJob.kind === 'Complete' ? timeOf((succeeded && terminated(succeeded)?.finishedAt) ?? job.status?.completionTime) : undefined,
+    endedAt: endedAt(job, asJob, succeeded),
     ...(result === undefined ? {} : { result }),
     ...(isRunning && work.hasBegun ? { hasBegun: true } : {}),
     ...(trouble === undefined ? {} : { trouble }),

@@ -36,10 +36,11 @@ export const EXPERIMENT_FAMILIES = {
   iou: gauge('cdsp_experiment_iou', 'Latest IoU by class, in [0, 1].', ['stage', 'class']),
   pixelAccuracy: gauge('cdsp_experiment_pixel_accuracy', 'Share of the validation split’s pixels that are right, in [0, 1].'),
   pseudoLabels: gauge('cdsp_experiment_pseudo_label_mean_iou', 'mIoU of the pseudo-labels on the training split, in [0, 1].'),
-  duration: gauge('cdsp_experiment_stage_duration_seconds', 'From the start of a stage to its end, or until now.', ['stage']),
+  duration: gauge('cdsp_experiment_stage_duration_seconds', 'From the start of a stage to its end, or until now where it runs.', ['stage']),
   attempts: gauge('cdsp_experiment_stage_attempts', 'Attempts at a stage that failed, and the one under way or that was the last.', [
     'stage',
   ]),
+  end: gauge('cdsp_experiment_end_timestamp_seconds', 'When an experiment ended, in seconds since the epoch.'),
 } as const;
 
 /** An experiment that has ended tells all for so long, so that nothing is lost between two scrapes; then no more than its phase and its mIoU. */
@@ -57,16 +58,22 @@ function stageOf(status: ExperimentStatus | undefined): string {
   return last?.name ?? '';
 }
 
+/** When an experiment ended, in milliseconds since the epoch. */
+function endOf(status: ExperimentStatus | undefined): number | undefined {
+  const ended = hasEnded(status) ? status?.conditions?.find(({ type }) => type === 'Succeeded')?.lastTransitionTime : undefined;
+  return ended === undefined ? undefined : Date.parse(ended);
+}
+
 function tellsDetails(status: ExperimentStatus | undefined, now: number): boolean {
   if (!hasEnded(status)) return true;
-  const ended = status?.conditions?.find(({ type }) => type === 'Succeeded')?.lastTransitionTime;
-  return ended !== undefined && now - Date.parse(ended) < DETAILS_MS;
+  const end = endOf(status);
+  return end !== undefined && now - end < DETAILS_MS;
 }
 
 function durationOf(stage: StageStatus | undefined, now: number): number | undefined {
   if (stage?.startTime === undefined) return undefined;
   const end = stage.completionTime === undefined ? undefined : Date.parse(stage.completionTime);
-  // A stage that failed has no end; it does not go on.
+  // A stage that was stopped has no end; it does not go on.
   if (end === undefined && stage.state !== 'Running') return undefined;
   return Math.max(0, ((end ?? now) - Date.parse(stage.startTime)) / 1000);
 }
@@ -115,6 +122,8 @@ function addDetails(to: Exposition, labels: Labels, { status, live }: Experiment
   if (!evaluateTellsItself) {
     for (const { name, iou } of classes) to.add(families.iou, { ...labels, stage: 'evaluate', class: name }, iou);
   }
+  const end = endOf(status);
+  to.add(families.end, labels, end === undefined ? undefined : end / 1000);
   const trouble = troubleConditionOf(status);
   // A suspended stage should not run.
   if (trouble !== undefined && !hasEnded(status) && status?.phase !== 'Suspended') {

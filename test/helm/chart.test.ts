@@ -63,6 +63,11 @@ const refusals: [why: string, values: unknown, message: RegExp][] = [
   ['a bad digest', { image: { digest: 'sha256:12' } }, /at '\/image\/digest': 'sha256:12' does not match/],
   ['a namespace that cannot be', { namespaces: ['Team A'] }, /at '\/namespaces\/0': 'Team A' does not match/],
   ['a policy that is not one', { networkPolicy: { stageEgress: 'Some' } }, /at '\/networkPolicy\/stageEgress': value must be one of/],
+  [
+    'a ServiceMonitor without the service that it finds',
+    { monitoring: { service: { enabled: false }, serviceMonitor: { enabled: true } } },
+    /monitoring\.serviceMonitor\.enabled needs monitoring\.service\.enabled/,
+  ],
   ['a port that is none', { networkPolicy: { apiServer: { ports: [0] } } }, /at '\/networkPolicy\/apiServer\/ports\/0': minimum: got 0, want 1/],
 ];
 for (const [why, values, message] of refusals) {
@@ -113,8 +118,9 @@ helmTest('for listed namespaces nothing is cluster-wide but the CRD', async () =
 });
 
 helmTest('a namespace that is listed twice is one', async () => {
-  const once = await template({ namespaces: ['team-a', 'team-b'] }, ...NO_CRDS);
-  assert.is(await template({ namespaces: ['team-a', 'team-b', 'team-a'] }, ...NO_CRDS), once);
+  const monitoring = { podMonitor: { enabled: true } };
+  const once = await template({ namespaces: ['team-a', 'team-b'], monitoring }, ...NO_CRDS);
+  assert.is(await template({ namespaces: ['team-a', 'team-b', 'team-a'], monitoring }, ...NO_CRDS), once);
 });
 
 helmTest('config: null stands for the operator’s own defaults', async () => {

@@ -8,6 +8,7 @@ const cases: [expr: string, selectors: string[]][] = [
   ['absent(up)', ['up']],
   ['sum by (namespace, job) (rate(a_total[5m])) > 0.1', ['a_total']],
   ['max by (x) (a{phase="Failed"}) unless on (x) max_over_time(a{phase="Failed"}[10m] offset 1h)', ['a{phase="Failed"}']],
+  ['max by (x) (a{phase="Failed"}) and on (x) time() - max by (x) (b_seconds) < 3600', ['a{phase="Failed"}', 'b_seconds']],
   ['(a < 1 and on (b) changes(a[15m]) == 0) and on (b) c{d=~".*"}', ['a', 'c{d=~".*"}']],
   ['histogram_quantile(0.99, sum by (le) (rate(h_bucket[1m])))', ['h_bucket']],
   ['a != a or abs(b) == Inf', ['a', 'b']],

@@ -30,6 +30,30 @@ test('of an experiment that has ended the mIoU of each stage is told on', () => 
   ]);
 });
 
+test('of an experiment that has ended it is known when, and how long the stage took that failed', () => {
+  const metadata = { name: 'cats', namespace: 'lab', uid: 'u', generation: 1, resourceVersion: '1' };
+  const { spec } = Experiment.parse({
+    apiVersion: API_VERSION,
+    kind: KIND,
+    metadata: { name: 'cats' },
+    spec: { dataset: { generator: {} } },
+  });
+  const [startTime, completionTime] = ['2026-01-01T00:00:00Z', '2026-01-01T00:01:00Z'];
+  const status = {
+    observedGeneration: 1,
+    phase: 'Failed' as const,
+    conditions: [{ type: 'Succeeded', status: 'False' as const, reason: 'BadInput', message: '', lastTransitionTime: completionTime }],
+    stages: [{ name: 'classify' as const, state: 'Failed' as const, startTime, completionTime }],
+  };
+  const kept = keepExperiment({ apiVersion: API_VERSION, kind: KIND, metadata, spec, status });
+  assert.is(kept.spec, undefined, 'as of one that has ended');
+  const text = experimentMetrics([{ namespace: 'lab', name: 'cats', status: kept.status, live: new Map() }], Date.parse(completionTime));
+  assert.equal(text.match(/^cdsp_experiment_(end|stage_duration).*$/gm), [
+    'cdsp_experiment_stage_duration_seconds{namespace="lab",experiment="cats",stage="classify"} 60',
+    `cdsp_experiment_end_timestamp_seconds{namespace="lab",experiment="cats"} ${Date.parse(completionTime) / 1000}`,
+  ]);
+});
+
 const condition = {
   type: 'Complete',
   status: 'True',

@@ -111,12 +111,42 @@ test('what keeps a pod from running is told in the words of the scheduler or the
     reason: 'Unschedulable',
     message: '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.',
   });
-  const waiting = { waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "x"' } };
-  const unpullable = makePod('Pending', undefined, {
-    containerStatuses: [{ name: 'stage', state: waiting, image: '', imageID: '', ready: false, restartCount: 0 }],
-  });
-  assert.is(view(makeJob({ active: 1 }), [unpullable]).trouble?.reason, 'ImagePullBackOff');
 });
+
+const waiting = (reason: string, message: string) =>
+  makePod('Pending', undefined, {
+    containerStatuses: [{ name: 'stage', state: { waiting: { reason, message } }, image: '', imageID: '', ready: false, restartCount: 0 }],
+  });
+const DENIED = 'failed to pull and unpack image "x:1": 401 Unauthorized: no token';
+
+const unpullable: [why: string, reason: string, message: string, told: string][] = [
+  ['after a try', 'ErrImagePull', DENIED, DENIED],
+  ['while the kubelet waits and says why', 'ImagePullBackOff', `Back-off pulling image "x:1": ErrImagePull: ${DENIED}`, DENIED],
+  ['where the registry cannot be reached', 'RegistryUnavailable', DENIED, DENIED],
+  [
+    'while the kubelet waits for a signature to become right',
+    'ImagePullBackOff',
+    `Back-off pulling image "x:1": SignatureValidationFailed: ${DENIED}`,
+    DENIED,
+  ],
+  ['in words that this operator does not know', 'ImagePullBackOff', 'no such luck', 'no such luck'],
+];
+for (const [why, reason, message, told] of unpullable) {
+  test(`an image that cannot be pulled is one trouble in the registry’s words: ${why}`, () =>
+    assert.equal(view(makeJob({ active: 1 }), [waiting(reason, message)]).trouble, {
+      condition: 'Started',
+      reason: 'ImagePullBackOff',
+      message: told,
+    }));
+}
+
+test('a kubelet that waits with an image and does not say why is known for it', () =>
+  assert.equal(view(makeJob({ active: 1 }), [waiting('ImagePullBackOff', 'Back-off pulling image "x:1"')]).trouble, {
+    condition: 'Started',
+    reason: 'ImagePullBackOff',
+    message: 'Back-off pulling image "x:1"',
+    isBare: true,
+  }));
 
 const unplaced = () =>
   makePod('Pending', undefined, {

@@ -423,6 +423,61 @@ test('trouble is a warning, once, and its end is told, too', async () => {
   assert.equal(eventsOf(world), ['Normal Running', 'Warning Unschedulable', 'Normal Running']);
 });
 
+/** The pod of classify waits for its image, in the kubelet's words. */
+const refuseImage = (world: World, reason: string, message: string) => {
+  const state = { waiting: { reason, message } };
+  const containerStatuses = [{ name: 'stage', state, image: '', imageID: '', ready: false, restartCount: 0 }];
+  world.api.put('pods', { ...podOf(world), status: { phase: 'Pending', containerStatuses } });
+};
+const BACKOFF = 'Back-off pulling image "x:1"';
+const DENIED = 'failed to pull image "x:1": 401 Unauthorized';
+
+for (const [kubelet, message] of [
+  ['that says why it waits', `${BACKOFF}: ErrImagePull: ${DENIED}`],
+  ['that only says that it waits', BACKOFF],
+]) {
+  test(`an image that cannot be pulled is told once, in the registry’s words, of a kubelet ${kubelet}`, async () => {
+    const world = await runningWorld();
+    refuseImage(world, 'ErrImagePull', DENIED);
+    await world.step();
+    for (const [reason, words] of [
+      ['ImagePullBackOff', message],
+      ['ErrImagePull', DENIED],
+      ['ImagePullBackOff', message],
+    ]) {
+      // Long enough for numbers, and other words, to be written.
+      world.time += 10_000;
+      refuseImage(world, reason, words);
+      assert.equal(await world.requestsOf(() => world.step()), [], reason);
+    }
+    const { reason, message: told } = world.condition('Started') ?? {};
+    assert.equal([reason, told, world.stage('classify')?.message], ['ImagePullBackOff', DENIED, DENIED]);
+    assert.equal(eventsOf(world), ['Normal Running', 'Warning ImagePullBackOff']);
+  });
+}
+
+test('what was told of one pod is not told of the next one, whose image may be missing for another reason', async () => {
+  const world = await runningWorld();
+  refuseImage(world, 'ErrImagePull', DENIED);
+  await world.step();
+  world.controllers.end(podOf(world), 75);
+  world.controllers.work();
+  refuseImage(world, 'ImagePullBackOff', BACKOFF);
+  world.time += 10_000;
+  await world.step();
+  assert.is(world.condition('Started')?.message, BACKOFF);
+});
+
+test('a stage that failed tells when its Job gave it up', async () => {
+  const world = await runningWorld();
+  await world.end('classify', 65);
+  const job = world.jobOf('classify');
+  const failed = job?.status?.conditions?.find(({ type }) => type === 'Failed');
+  assert.is(world.stage('classify')?.state, 'Failed');
+  assert.ok(failed?.lastTransitionTime !== undefined);
+  assert.is(world.stage('classify')?.completionTime, new Date(failed.lastTransitionTime).toISOString());
+});
+
 test('waiting in a queue is an event like any other, and no warning', async () => {
   const world = await runningWorld({ queueName: 'gpus' });
   assert.is(world.condition('Scheduled')?.reason, 'Queued');

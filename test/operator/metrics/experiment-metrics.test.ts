@@ -70,6 +70,7 @@ test('an experiment that has just ended tells all of it', () => {
     'stage_duration_seconds{stage="classify"} 600',
     'stage_duration_seconds{stage="evaluate"} 60',
     'stage_attempts{stage="classify"} 2',
+    `end_timestamp_seconds{} ${NOON / 1000 - 59 * 60}`,
   ]);
 });
 
@@ -90,11 +91,23 @@ for (const [why, facts, expected] of lean) {
   test(`two series at most, so that ten thousand of them are scraped quickly: ${why}`, () => assert.equal(series(facts), expected));
 }
 
-test('a stage that failed does not go on for ever', () => {
-  assert.equal(
-    series(failed(-5)).filter((line) => line.startsWith('stage_duration')),
-    ['stage_duration_seconds{stage="classify"} 600'],
-  );
+const durations = (facts: ExperimentFacts) => series(facts).filter((line) => line.startsWith('stage_duration'));
+
+test('a stage that failed took as long as to its end, and does not go on for ever', () =>
+  assert.equal(durations(failed(-5)), ['stage_duration_seconds{stage="classify"} 600', 'stage_duration_seconds{stage="segment"} 300']));
+
+test('of a stage that was stopped there is no end, and it does not go on for ever either', () => {
+  const stages = running.status?.stages?.map((stage) => (stage.state === 'Running' ? { ...stage, state: 'Interrupted' as const } : stage));
+  const stopped: ExperimentFacts = { ...running, live: new Map(), status: { ...running.status, phase: 'Suspended', stages } };
+  assert.equal(durations(stopped), ['stage_duration_seconds{stage="classify"} 600']);
+});
+
+const ends = (facts: ExperimentFacts) => series(facts).filter((line) => line.startsWith('end_timestamp'));
+
+test('an experiment that has ended tells when, for an hour; one that goes on tells none', () => {
+  const at = (minutes: number) => [`end_timestamp_seconds{} ${NOON / 1000 + 60 * minutes}`];
+  assert.equal([ends(failed(-5)), ends(finished(-59))], [at(-5), at(-59)]);
+  assert.equal([ends(failed(-60)), ends(running), ends(blocked)], [[], [], []]);
 });
 
 test('series go with what they speak of: experiment, stage, class and term', () => {

@@ -82,7 +82,10 @@ export const failed = (minutes: number): ExperimentFacts => ({
     phase: 'Failed',
     stage: 'segment',
     conditions: [condition('Succeeded', 'False', 'BadInput', minutes)],
-    stages: [classify, { name: 'segment', state: 'Failed', attempts: 4, startTime: time(minutes - 5), loss: 2 }],
+    stages: [
+      classify,
+      { name: 'segment', state: 'Failed', attempts: 4, startTime: time(minutes - 5), completionTime: time(minutes), loss: 2 },
+    ],
   },
 });
 
