@@ -37,7 +37,7 @@ export interface StageView extends PodView {
   readonly trouble?: Trouble;
   /** How far it runs where it does so in part only. */
   readonly note?: string;
-  /** It does not run, and neither its Job nor its pod says why. */
+  /** It does not run, and neither its Job nor its pod says all about why. */
   readonly silence?: Silence;
   /** Why the attempt before this one failed. */
   readonly lastFailure?: string;
@@ -212,7 +212,7 @@ export function viewStage(facts: StageFacts): StageView {
   const shown = succeeded ?? work.shown ?? newestOf(pods);
   const isRunning = state.kind === 'Running';
   const trouble = isRunning ? (queueTroubleOf(job) ?? work.trouble) : undefined;
-  const isSilent = isRunning && trouble === undefined && !work.hasBegun && job.spec?.suspend !== true;
+  const isSilent = isRunning && !work.hasBegun && job.spec?.suspend !== true;
   const silence = isSilent ? silenceOf(job, shown) : undefined;
   const failedBefore = isRunning ? newestOf(pods.filter(isFailed)) : undefined;
   return {
