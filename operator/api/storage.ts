@@ -77,7 +77,7 @@ export const STORAGE_TRANSITIONS: readonly Transition[] = [
   },
   {
     rule: 'has(self.claimName) || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0',
-    message: 'size of the operator’s own claim cannot shrink: a claim only grows; make a new experiment',
+    message: 'size of the operator’s own claim cannot shrink, also where no claim is there yet: a claim only grows; make a new experiment',
     fieldPath: '.size',
   },
 ];

@@ -28,6 +28,24 @@ export function buildClaim(experiment: ClusterExperiment, name: string): V1Persi
 }
 
 /**
+ * Whether a claim that is there has the access modes that the experiment asks for, and the class, where it asks for one: without a name it is the
+ * cluster's default one, whichever that was when the claim was made.
+ */
+export function hasAskedKind({ spec: { storage } }: ClusterExperiment, { spec = {} }: V1PersistentVolumeClaim): boolean {
+  const isClass = storage.storageClassName === undefined || storage.storageClassName === spec.storageClassName;
+  return isClass && modesOf(storage) === modesOf(spec);
+}
+
+/** In whatever order they were written. */
+const modesOf = ({ accessModes = [] }: { readonly accessModes?: readonly string[] }) => [...new Set(accessModes)].toSorted().join();
+
+/** The same for people. */
+export function kindOfClaim({ spec: { storageClassName = '', accessModes = [] } = {} }: V1PersistentVolumeClaim): string {
+  const ofClass = storageClassName === '' ? 'without a storage class' : `with storage class "${storageClassName}"`;
+  return `${ofClass} and with access modes ${accessModes.join(' and ')}`;
+}
+
+/**
  * What may change about a claim that is there, as a merge patch: its size, and whether it goes with the experiment. A claim only grows; one that an
  * experiment of the same name has kept may be larger than this one asks for, and serves as it is.
  */

@@ -1,7 +1,7 @@
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import type { ExperimentStatus } from '../api/status.ts';
-import { buildClaim, buildClaimPatch } from './build-claim.ts';
-import { ApiError, isStatus, isThereAlready } from './cluster.ts';
+import { buildClaim, buildClaimPatch, hasAskedKind, kindOfClaim } from './build-claim.ts';
+import { ApiError, isRefusal, isStatus, isThereAlready } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterExperiment } from './cluster-experiment.ts';
 import type { Deeds } from './deeds.ts';
@@ -49,19 +49,22 @@ export class ExperimentClaim {
 
   /**
    * Makes the operator's own claim. One that is there already is used where it is the operator's: kept artifacts are found again by an
-   * experiment of the same name.
-   * @throws ApiError, ClaimExists where the claim is somebody else's, ClaimEnding where it is being deleted
+   * experiment of the same name that asks for the same kind.
+   * @throws ApiError, ClaimExists where the claim is somebody else's, or of another kind, ClaimEnding where it is being deleted
    */
   async ensure(): Promise<void> {
     const { cluster, deeds, experiment, claim } = this.#options;
     const path = claimsPath(experiment.namespace);
+    // An experiment that is under way goes on, also where an earlier operator has let it have a claim of another kind.
+    const isTaken = this.storage !== undefined;
     try {
       await cluster.create(path, buildClaim(experiment, claim));
     } catch (error) {
-      if (!isThereAlready(error)) throw error;
+      if (!isThereAlready(error)) throw withAdvice(error);
       const existing = await cluster.get<V1PersistentVolumeClaim>(`${path}/${claim}`);
       if (!isOwn(existing)) throw foreignClaim(claim);
       if (existing.metadata?.deletionTimestamp !== undefined) throw endingClaim(claim);
+      if (!isTaken && !hasAskedKind(experiment, existing)) throw otherClaim(claim, existing);
       await cluster.merge(`${path}/${claim}`, buildClaimPatch(experiment, existing));
     }
     deeds.claims.set(this.#experimentKey, this.#wantedId);
@@ -114,6 +117,26 @@ const foreignClaim = (claim: string) =>
     'ClaimExists',
     `the claim ${claim} is there and not the operator's; name it in spec.storage.claimName to use it, or rename the experiment`,
   );
+
+/** Neither class nor access modes of a claim can be changed, nor those of an experiment. */
+const otherClaim = (claim: string, existing: V1PersistentVolumeClaim) =>
+  new ApiError(
+    422,
+    'ClaimExists',
+    `the claim ${claim} is there already, ${kindOfClaim(existing)}, which is not what spec.storage asks for; delete it with what is on it, ` +
+      'or make the experiment anew, asking for the same or with another name',
+  );
+
+/** What the server's words say where it is the size that a quota, or a limit range, forbids. */
+const IS_TOO_LARGE = /\brequests\.storage=|maximum storage usage per PersistentVolumeClaim/;
+
+/** The schema does not know that there is no claim yet, and lets nobody ask for less. */
+function withAdvice(error: unknown): unknown {
+  if (!isRefusal(error) || !IS_TOO_LARGE.test(error.message)) return error;
+  const { status, reason, message, retryAfterMs, fields } = error;
+  const advice = 'to ask for less, delete the experiment and apply it with a smaller spec.storage.size';
+  return new ApiError(status, reason, `${message}; ${advice}`, retryAfterMs, fields);
+}
 
 /** Pods keep a claim, those that have ended, too. */
 const endingClaim = (claim: string) =>

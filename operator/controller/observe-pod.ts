@@ -72,7 +72,7 @@ export function troubleOf(pod: V1Pod): Trouble | undefined {
   return undefined;
 }
 
-/** An object that waits and does not say for what; events about it may. */
+/** An object that waits and does not say for what, or not all of it; events about it, or about its claims, may. */
 export interface Silence {
   readonly uid: string;
   /** Events from before that speak of something else. */
@@ -81,6 +81,8 @@ export interface Silence {
   readonly claims?: readonly string[];
   /** What is known without events. */
   readonly otherwise?: Trouble;
+  /** What the scheduler says of a pod for which it finds no place. Where a claim is to blame, the cause is in the claim's events alone. */
+  readonly said?: Trouble;
 }
 
 /** Whether no scheduler has said where the pod may run: there is none of that name, or it waits for something that is not there, such as a volume. */
@@ -104,12 +106,14 @@ function overlooked(pod: V1Pod): Trouble {
   return { condition: 'Scheduled', reason: 'NotScheduled', message };
 }
 
-/** The pod that does not begin, and of which no condition says why, else the Job that has no pod that could. */
+/** The pod that does not begin, and of which no condition says all there is to say, else the Job that has no pod that could. */
 export function silenceOf(job: V1Job, newest: V1Pod | undefined): Silence | undefined {
   const since = newest?.metadata?.creationTimestamp;
   if (newest === undefined || isEnded(newest)) return defined({ uid: job.metadata?.uid ?? '', since });
   if (hasStarted(newest)) return undefined;
   const uid = newest.metadata?.uid ?? '';
+  const said = troubleOf(newest);
+  if (said !== undefined) return said.condition === 'Scheduled' ? { uid, claims: claimsOf(newest), said } : undefined;
   return isOverlooked(newest) ? defined({ uid, since, claims: claimsOf(newest), otherwise: overlooked(newest) }) : { uid };
 }
 

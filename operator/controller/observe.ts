@@ -38,7 +38,7 @@ export interface StageView extends PodView {
   readonly trouble?: Trouble;
   /** How far it runs where it does so in part only. */
   readonly note?: string;
-  /** It does not run, and neither its Job nor its pod says why. */
+  /** It does not run, and neither its Job nor its pod says all about why. */
   readonly silence?: Silence;
   /** Why the attempt before this one failed. */
   readonly lastFailure?: string;
@@ -244,7 +244,7 @@ export function viewStage(facts: StageFacts): StageView {
   const shown = succeeded ?? work.shown ?? newestOf(pods);
   const isRunning = state.kind === 'Running';
   const trouble = isRunning ? withOrigin(queueTroubleOf(job) ?? work.trouble, job, facts) : undefined;
-  const isSilent = isRunning && trouble === undefined && !work.hasBegun && job.spec?.suspend !== true;
+  const isSilent = isRunning && !work.hasBegun && job.spec?.suspend !== true;
   const silence = isSilent ? silenceOf(job, shown) : undefined;
   const failedBefore = isRunning ? newestOf(pods.filter(isFailed)) : undefined;
   return {

@@ -3,12 +3,13 @@ import type { CoreV1Event } from '@kubernetes/client-node';
 import type { StageName } from '../api/experiment.ts';
 import { isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
+import { listEvents, newestEvent, timeOfEvent } from './events.ts';
 import type { StageViews } from './observe.ts';
 import type { Silence, Trouble } from './observe-pod.ts';
-import { eventsPath } from './resource-paths.ts';
+import { seeClaims } from './unbound-claims.ts';
 
 export interface SilentStagesOptions {
-  readonly cluster: Pick<Cluster, 'list'>;
+  readonly cluster: Pick<Cluster, 'get' | 'list'>;
   /** In milliseconds since the epoch. */
   readonly now: () => number;
   /** In milliseconds, never going back. */
@@ -29,12 +30,16 @@ const REST_SHARE = 19;
 
 interface Entry {
   readonly uid: string;
+  /** What the scheduler said of it; other words are another matter. */
+  readonly words: string | undefined;
   /** When it was noticed, or its events were last asked for. */
   at: number;
   delayMs: number;
   isAsking: boolean;
   /** How often its events were asked for. */
   asked: number;
+  /** There is nothing more to ask. */
+  isSettled: boolean;
   trouble?: Trouble;
 }
 
@@ -46,10 +51,10 @@ const ASKED_BEFORE_OTHERWISE = 2;
 
 /**
  * Why a stage does not begin although its Job and its pod are in order: a quota that forbids the pod, a volume that cannot be mounted, a scheduler
- * that is not there. Events tell that; for a stage that has waited for ten seconds they are asked for, then ever more seldom. Nobody waits for the
- * answer: when it is there, the experiment is looked at again. One question at a time: the API server goes through all events of a namespace for
- * it, and when many wait, it is because the API server is busy. So a question that took long is followed by a long pause, and whoever has begun
- * when its turn comes is not asked for.
+ * that is not there. Events tell that, and where the scheduler finds no place for a pod, why one of its claims has no volume. For a stage that has
+ * waited for ten seconds they are asked for, then ever more seldom. Nobody waits for the answer: when it is there, the experiment is looked at
+ * again. One question at a time: the API server goes through all events of a namespace for it, and when many wait, it is because the API server is
+ * busy. So a question that took long is followed by a long pause, and whoever has begun when its turn comes is not asked for.
  */
 export class SilentStages {
   readonly #options: SilentStagesOptions;
@@ -75,8 +80,8 @@ export class SilentStages {
     const entries = new Map<StageName, Entry>();
     for (const [name, silence] of silent) {
       const known = before?.get(name);
-      const isSame = known?.uid === silence.uid;
-      const entry = isSame ? known : { uid: silence.uid, at: this.#options.now(), delayMs: FIRST_MS, isAsking: false, asked: 0 };
+      const isSame = known?.uid === silence.uid && known.words === silence.said?.message;
+      const entry = isSame ? known : makeEntry(silence, this.#options.now());
       entries.set(name, entry);
       this.#askInTime(key, name, namespace, silence, entry);
     }
@@ -85,7 +90,7 @@ export class SilentStages {
   }
 
   #askInTime(key: string, stage: StageName, namespace: string, silence: Silence, entry: Entry): void {
-    if (entry.isAsking) return;
+    if (entry.isAsking || entry.isSettled) return;
     const passed = this.#options.now() - entry.at;
     // A clock that was set back says nothing.
     if (passed < entry.delayMs && passed >= 0) return this.#options.requeueAfter(key, entry.delayMs - passed);
@@ -109,7 +114,8 @@ export class SilentStages {
     const hasLasted = entry.asked >= ASKED_BEFORE_OTHERWISE;
     const otherwise = hasLasted ? silence.otherwise : undefined;
     try {
-      entry.trouble = (await this.#newestWarning(namespace, hasLasted ? silence : { ...silence, claims: [] })) ?? otherwise;
+      if (silence.said !== undefined) await this.#askOfClaims(namespace, silence, silence.said, entry);
+      else entry.trouble = (await this.#newestWarning(namespace, hasLasted ? silence : { ...silence, claims: [] })) ?? otherwise;
     } catch (error) {
       entry.trouble ??= otherwise;
       if (!isStatus(error, 403)) onError(key, error);
@@ -120,21 +126,34 @@ export class SilentStages {
     requeueAfter(key, 0);
   }
 
+  /** Whatever the scheduler says: its words are made for people. */
+  async #askOfClaims(namespace: string, { claims = [] }: Silence, said: Trouble, entry: Entry): Promise<void> {
+    const { areBound, words } = await seeClaims(this.#options.cluster, namespace, claims);
+    entry.isSettled = areBound;
+    entry.trouble = words.length === 0 ? undefined : { ...said, message: [said.message.replace(/\.$/, ''), ...words].join('; ') };
+  }
+
   async #newestWarning(namespace: string, { uid, since, claims = [], otherwise }: Silence): Promise<Trouble | undefined> {
     const events: CoreV1Event[] = [];
     for (const about of [`uid=${uid}`, ...claims.map((claim) => `kind=PersistentVolumeClaim,involvedObject.name=${claim}`)]) {
-      const query = { fieldSelector: `involvedObject.${about},type=Warning` };
-      events.push(...(await this.#options.cluster.list<CoreV1Event>(eventsPath(namespace), query)).items);
+      events.push(...(await listEvents(this.#options.cluster, namespace, `involvedObject.${about},type=Warning`)));
     }
-    const event = events.toSorted((a, b) => timeOf(b) - timeOf(a)).at(0);
-    if (event === undefined || timeOf(event) < new Date(since ?? 0).getTime()) return undefined;
+    const event = newestEvent(events);
+    if (event === undefined || timeOfEvent(event) < new Date(since ?? 0).getTime()) return undefined;
     const { reason = 'Waiting', message = reason } = event;
     return { condition: otherwise?.condition ?? 'Started', reason, message };
   }
 }
 
+const makeEntry = ({ uid, said }: Silence, at: number): Entry => ({
+  uid,
+  words: said?.message,
+  at,
+  delayMs: FIRST_MS,
+  isAsking: false,
+  asked: 0,
+  isSettled: false,
+});
+
 const withTrouble = <View extends object>(view: View, trouble: Trouble | undefined): View =>
   trouble === undefined ? view : { ...view, trouble };
-
-const timeOf = ({ lastTimestamp, eventTime, metadata }: CoreV1Event): number =>
-  new Date(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? 0).getTime();

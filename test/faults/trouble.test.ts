@@ -102,6 +102,19 @@ clusterTest('a quota that forbids the claim is told in its own words, and liftin
   await checkHeals(namespace);
 });
 
+clusterTest('a claim that is larger than a quota allows is told with the way to ask for less, which an edit is not', async () => {
+  const namespace = await cluster.makeNamespace('claim-size');
+  await setQuota(namespace, { 'requests.storage': '10Gi' });
+  await cluster.create(namespace, 'cats', { retries: 0 });
+  await untilTold(namespace, 'Started', 'classify', /exceeded quota: quota.*; to ask for less, delete the experiment and apply it with/);
+  const answer: unknown = await cluster.edit(namespace, 'cats', { storage: { size: '5Gi' } }).catch((error: unknown) => error);
+  assert.match(String(answer), /cannot shrink, also where no claim is there yet/);
+  await cluster.deleteExperiment(namespace, 'cats');
+  await cluster.create(namespace, 'cats', { retries: 0, storage: { size: '5Gi' } });
+  await succeeded(namespace);
+  await cluster.checkRanOnce(namespace);
+});
+
 inEveryStage('a limit range that forbids the pod is told in its own words, and an edit heals', async (namespace, stage) => {
   const limits = [{ type: 'Container', max: { cpu: '1' } }];
   const range = { apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'small' }, spec: { limits } };
@@ -273,6 +286,25 @@ inEveryStage('a claim that somebody deletes is made again when it is gone, and s
     return claims.every((claim) => claim.metadata?.uid !== metadata?.uid);
   });
   await cluster.checkEmpty(namespace, next === undefined ? [] : [CLAIM]);
+});
+
+clusterTest('why a claim has no volume is told; kept, it is not taken for one of another kind, which is made when it is gone', async () => {
+  const namespace = await cluster.makeNamespace('no-class');
+  await cluster.create(namespace, 'cats', { retries: 0, storage: { storageClassName: 'fast' } });
+  await untilTold(namespace, 'Scheduled', 'classify', /; claim cdsp-cats is not bound: storageclass\.storage\.k8s\.io "fast" not found/);
+  await cluster.deleteExperiment(namespace, 'cats');
+  await cluster.checkEmpty(namespace, [CLAIM]);
+  await cluster.create(namespace, 'cats', { retries: 0, storage: { storageClassName: 'standard', accessModes: ['ReadWriteMany'] } });
+  await untilTold(
+    namespace,
+    'Started',
+    'classify',
+    /cdsp-cats is there already, with storage class "fast" and with access modes ReadWriteOnce,/,
+  );
+  assert.equal(await cluster.jobs(namespace), []);
+  await cluster.delete(claimPath(namespace));
+  const { spec } = (await succeeded(namespace), await cluster.plane.client.expect<V1PersistentVolumeClaim>('GET', claimPath(namespace)));
+  assert.equal([spec?.storageClassName, spec?.accessModes], ['standard', ['ReadWriteMany']]);
 });
 
 clusterTest(

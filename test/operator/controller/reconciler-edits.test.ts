@@ -297,10 +297,13 @@ test('a claim that may grow, or go with the experiment, is changed with it', asy
   assert.equal(await world.requestsOf(() => world.step()), []);
 });
 
+/** Of a claim as an experiment asks for it by default. */
+const RWO = { accessModes: ['ReadWriteOnce'] };
+
 test('an experiment that finds the claim that one of its name kept decides anew whether it goes', async () => {
   const world = new World();
   const labels = { 'app.kubernetes.io/managed-by': 'cdsp' };
-  world.api.put('persistentvolumeclaims', { metadata: { name: 'cdsp-cats', namespace: 'lab', labels, ownerReferences: [] }, spec: {} });
+  world.api.put('persistentvolumeclaims', { metadata: { name: 'cdsp-cats', namespace: 'lab', labels, ownerReferences: [] }, spec: RWO });
   world.create('cats', { storage: { retention: 'Delete' } });
   await world.step();
   assert.equal(
@@ -317,11 +320,104 @@ for (const [what, kept, asked, left] of [
   test(`an experiment may ask for a claim ${what} the one that it finds, which never shrinks`, async () => {
     const world = new World();
     const metadata = { name: 'cdsp-cats', namespace: 'lab', labels: { 'app.kubernetes.io/managed-by': 'cdsp' }, ownerReferences: [] };
-    world.api.put('persistentvolumeclaims', { metadata, spec: { resources: { requests: { storage: kept } } } });
+    world.api.put('persistentvolumeclaims', { metadata, spec: { ...RWO, resources: { requests: { storage: kept } } } });
     world.create('cats', { storage: { size: asked } });
     await world.step();
     assert.is(claim(world)?.spec?.resources?.requests?.storage, left);
     assert.equal([world.condition('Started'), world.stage('classify')?.state], [undefined, 'Running']);
+  });
+}
+
+/** A claim that an experiment of the name cats has kept. */
+function keepClaim(world: World, spec: V1PersistentVolumeClaim['spec']): void {
+  const metadata = { name: 'cdsp-cats', namespace: 'lab', labels: { 'app.kubernetes.io/managed-by': 'cdsp' }, ownerReferences: [] };
+  world.api.put('persistentvolumeclaims', { metadata, spec: { resources: { requests: { storage: '20Gi' } }, ...spec } });
+}
+
+for (const [why, kept, asked, words] of [
+  [
+    'of another storage class',
+    { ...RWO, storageClassName: 'fast' },
+    { storageClassName: 'standard' },
+    /there already, with storage class "fast" and with access modes ReadWriteOnce, which is not what spec\.storage asks for; delete it/,
+  ],
+  ['of no storage class', RWO, { storageClassName: 'standard' }, /there already, without a storage class and with/],
+  ['with fewer access modes', { ...RWO, storageClassName: 'fast' }, { accessModes: ['ReadWriteMany'] }, /access modes ReadWriteOnce,/],
+  [
+    'with more access modes',
+    { accessModes: ['ReadWriteOnce', 'ReadWriteMany'] },
+    {},
+    /access modes ReadWriteOnce and ReadWriteMany, which is not what spec\.storage asks for/,
+  ],
+] as const) {
+  test(`a kept claim ${why} than is asked for is refused with a sentence; when it is deleted, one as asked for is made`, async () => {
+    const world = new World();
+    keepClaim(world, { ...kept, accessModes: [...kept.accessModes] });
+    const before = claim(world);
+    const settings = 'accessModes' in asked ? { accessModes: [...asked.accessModes] } : asked;
+    world.create('cats', { storage: settings });
+    await world.step();
+    assert.is(world.condition('Started')?.reason, 'ClaimExists');
+    assert.match(world.condition('Started')?.message ?? '', words);
+    assert.equal(
+      ['Stalled', 'Reconciling'].map((type) => world.condition(type)?.status),
+      ['False', 'True'],
+    );
+    assert.equal([claim(world), world.controllers.jobs().length, world.status()?.storage], [before, 0, undefined]);
+    world.api.remove('persistentvolumeclaims', 'cdsp-cats');
+    world.uptime += 10_000;
+    await world.step();
+    assert.equal([world.condition('Started'), world.stage('classify')?.state], [undefined, 'Running']);
+    assert.equal(claim(world)?.spec?.accessModes, settings.accessModes ?? ['ReadWriteOnce']);
+    assert.is(claim(world)?.spec?.storageClassName, 'storageClassName' in asked ? asked.storageClassName : undefined);
+  });
+}
+
+for (const [why, kept, asked] of [
+  ['of any class where none is asked for', { ...RWO, storageClassName: 'fast' }, {}],
+  [
+    'with the same access modes in another order',
+    { accessModes: ['ReadWriteMany', 'ReadWriteOnce'] },
+    { accessModes: ['ReadWriteOnce' as const, 'ReadWriteMany' as const] },
+  ],
+] as const) {
+  test(`a kept claim ${why} serves`, async () => {
+    const world = new World();
+    keepClaim(world, { ...kept, accessModes: [...kept.accessModes] });
+    world.create('cats', { storage: 'accessModes' in asked ? { accessModes: [...asked.accessModes] } : {} });
+    await world.step();
+    assert.equal([world.condition('Started'), world.stage('classify')?.state], [undefined, 'Running']);
+  });
+}
+
+test('an experiment that an earlier operator has let begin on a claim of another kind goes on there, and may still be changed', async () => {
+  const world = new World();
+  world.create('cats', { storage: { storageClassName: 'standard' } });
+  await world.step();
+  keepClaim(world, { ...RWO, storageClassName: 'fast' });
+  world.restart();
+  assert.ok((await world.requestsOf(() => world.step())).every((request) => !request.endsWith('persistentvolumeclaims')));
+  world.edit('cats', (spec) => ({ ...spec, storage: { ...spec.storage, retention: 'Delete' } }));
+  await world.step();
+  assert.equal([world.condition('Started'), world.status()?.storage?.retention], [undefined, 'Delete']);
+  await world.end('classify');
+  assert.is(world.stage('pseudo-label')?.state, 'Running');
+});
+
+for (const [why, words, isAdvised] of [
+  ['its size', 'exceeded quota: quota, requested: requests.storage=20Gi, used: requests.storage=0, limited: requests.storage=10Gi', true],
+  ['the size of any', 'forbidden: maximum storage usage per PersistentVolumeClaim is 10Gi, but request is 20Gi', true],
+  ['there being one', 'exceeded quota: quota, requested: persistentvolumeclaims=1, used: persistentvolumeclaims=0, limited: 0', false],
+] as const) {
+  test(`a claim that is forbidden for ${why} is told in the server’s words${isAdvised ? ', and how to ask for less' : ''}`, async () => {
+    const world = new World();
+    world.api.refuse = (verb, resource) =>
+      verb === 'create' && resource === 'persistentvolumeclaims' ? new ApiError(403, 'Forbidden', words) : undefined;
+    world.create();
+    await world.step();
+    const advice = '; to ask for less, delete the experiment and apply it with a smaller spec.storage.size';
+    const { reason, message } = world.condition('Started') ?? {};
+    assert.equal([reason, message], ['Forbidden', `the API server refuses it: ${words}${isAdvised ? advice : ''}`]);
   });
 }
 

@@ -19,6 +19,7 @@ function makeQuestions() {
   const answers: (() => void)[] = [];
   const stages = new SilentStages({
     cluster: {
+      get: () => Promise.reject(new Error('no claim is asked for')),
       list: (_path: string, query?: { fieldSelector?: string }) =>
         new Promise((resolve) => {
           asked.push(/uid=([^,]+)/.exec(String(query?.fieldSelector))?.[1] ?? '');
