@@ -28,16 +28,13 @@ export function buildClaim(experiment: ClusterExperiment, name: string): V1Persi
 }
 
 /**
- * Whether a claim that is there has the access modes that the experiment asks for, and the class, where it asks for one: without a name it is the
- * cluster's default one, whichever that was when the claim was made.
+ * Whether a claim that is there has the access modes that the experiment asks for, and perhaps more, and the class, where it asks for one: without a
+ * name it is the cluster's default one, whichever that was when the claim was made.
  */
 export function hasAskedKind({ spec: { storage } }: ClusterExperiment, { spec = {} }: V1PersistentVolumeClaim): boolean {
   const isClass = storage.storageClassName === undefined || storage.storageClassName === spec.storageClassName;
-  return isClass && modesOf(storage) === modesOf(spec);
+  return isClass && storage.accessModes.every((mode) => spec.accessModes?.includes(mode));
 }
-
-/** In whatever order they were written. */
-const modesOf = ({ accessModes = [] }: { readonly accessModes?: readonly string[] }) => [...new Set(accessModes)].toSorted().join();
 
 /** The same for people. */
 export function kindOfClaim({ spec: { storageClassName = '', accessModes = [] } = {} }: V1PersistentVolumeClaim): string {

@@ -95,17 +95,20 @@ clusterTest('a pod that is deleted by hand is replaced; the stage goes on from i
   assert.is((await pods.jobOf('deleted', 'classify')).status?.failed ?? 0, 0);
 });
 
-clusterTest('a pod that is deleted by force, without time for a checkpoint, is replaced; no checkpoint is lost and no attempt is counted', async () => {
-  const folder = await pods.createClaim('forced', { classify: [{ hold: true }, {}] });
-  await pods.create('forced', { retries: 0 });
-  const stageFolder = await pods.waitForAttempt(folder, 'classify', 1);
-  const before = stepsIn(stageFolder);
-  const [pod] = await pods.podsOf('forced', 'classify');
-  await pods.plane.kubectl('delete', 'pod', pod.metadata?.name ?? '', '--force', '--grace-period=0');
-  await pods.waitForPhase('forced', 'Succeeded');
-  assert.ok(stepsIn(stageFolder) >= before);
-  assert.is((await pods.jobOf('forced', 'classify')).status?.failed ?? 0, 0);
-});
+clusterTest(
+  'a pod that is deleted by force, without time for a checkpoint, is replaced; no checkpoint is lost and no attempt is counted',
+  async () => {
+    const folder = await pods.createClaim('forced', { classify: [{ hold: true }, {}] });
+    await pods.create('forced', { retries: 0 });
+    const stageFolder = await pods.waitForAttempt(folder, 'classify', 1);
+    const before = stepsIn(stageFolder);
+    const [pod] = await pods.podsOf('forced', 'classify');
+    await pods.plane.kubectl('delete', 'pod', pod.metadata?.name ?? '', '--force', '--grace-period=0');
+    await pods.waitForPhase('forced', 'Succeeded');
+    assert.ok(stepsIn(stageFolder) >= before);
+    assert.is((await pods.jobOf('forced', 'classify')).status?.failed ?? 0, 0);
+  },
+);
 
 clusterTest('a stage gets the time that it needs for its checkpoint; the experiment is suspended when its pod has ended', async () => {
   const folder = await pods.createClaim('slow-end', { classify: [{ hold: true, lingers: true }, {}] });

@@ -343,12 +343,6 @@ for (const [why, kept, asked, words] of [
   ],
   ['of no storage class', RWO, { storageClassName: 'standard' }, /there already, without a storage class and with/],
   ['with fewer access modes', { ...RWO, storageClassName: 'fast' }, { accessModes: ['ReadWriteMany'] }, /access modes ReadWriteOnce,/],
-  [
-    'with more access modes',
-    { accessModes: ['ReadWriteOnce', 'ReadWriteMany'] },
-    {},
-    /access modes ReadWriteOnce and ReadWriteMany, which is not what spec\.storage asks for/,
-  ],
 ] as const) {
   test(`a kept claim ${why} than is asked for is refused with a sentence; when it is deleted, one as asked for is made`, async () => {
     const world = new World();
@@ -380,6 +374,7 @@ for (const [why, kept, asked] of [
     { accessModes: ['ReadWriteMany', 'ReadWriteOnce'] },
     { accessModes: ['ReadWriteOnce' as const, 'ReadWriteMany' as const] },
   ],
+  ['with more access modes', { accessModes: ['ReadWriteOnce', 'ReadWriteMany'] }, {}],
 ] as const) {
   test(`a kept claim ${why} serves`, async () => {
     const world = new World();
