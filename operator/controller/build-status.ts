@@ -38,8 +38,11 @@ export interface StatusInput {
 
 const percent = ({ done, total }: LiveProgress) => Math.min(100, Math.floor((100 * done) / Math.max(1, total)));
 
-/** As a column shows it; stages and results have all digits. */
-const shortened = (value: number | undefined) => (value === undefined ? undefined : Number(value.toPrecision(4)));
+/** As a column shows it; stages and results have all digits. The largest numbers there are cannot be rounded. */
+function shortened(value: number | undefined): number | undefined {
+  const short = Number(value?.toPrecision(4));
+  return Number.isFinite(short) ? short : value;
+}
 
 /** None of a stage that tells of no terms. */
 function lossesOf(live: LiveProgress | undefined): StageStatus['losses'] {

@@ -51,6 +51,22 @@ test('results and provenance are those that the stages left', async () => {
   });
 });
 
+test('columns show four digits, stages and results all; what cannot be rounded is shown as it is', async () => {
+  const world = await runningWorld();
+  for (const [loss, shown] of [
+    [0.6793591976165771, 0.6794],
+    [Number.MAX_VALUE, Number.MAX_VALUE],
+  ]) {
+    world.live.set('classify', { done: 1, total: 2, loss });
+    world.time += 5000;
+    await world.step();
+    assert.equal([world.status()?.loss, world.stage('classify')?.loss], [shown, loss]);
+  }
+  world.live.clear();
+  for (const stage of STAGES) await world.end(stage, 0, '{"result":{"meanIou":0.057914664678479104}}');
+  assert.equal([world.status()?.meanIou, world.status()?.results?.meanIou], [0.05791, 0.057914664678479104]);
+});
+
 test('the loss is that of the stage that trains; beside one that tells none it is the last that was told', async () => {
   const world = await runningWorld();
   await world.end('classify', 0, '{"result":{"loss":0.5}}');
