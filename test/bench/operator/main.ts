@@ -65,7 +65,10 @@ const loads = [load()];
 const findings: Finding[] = [];
 for (const name of names) {
   process.stderr.write(`${name} …\n`);
-  findings.push(await MEASURES[name]());
+  const finding = await MEASURES[name]();
+  // Half an hour of measuring that is ended has told what it had.
+  process.stderr.write(`${buildTable(finding.rows)}\n`);
+  findings.push(finding);
   loads.push(load());
 }
 const [cpu] = cpus();
