@@ -223,8 +223,7 @@ export function buildStatus(input: StatusInput): ExperimentStatus {
   const conditions = conditionsOf(decision.outcome, summary, generation, isStuck);
   const troubled = trouble === undefined ? [] : [troubleCondition(trouble, generation)];
   const results = buildResults(views, spec, previous?.results);
-  const [first] = input.plan.stages;
-  const isSameData = previous?.stages?.some(({ name, key }) => name === first.name && key === first.key) ?? false;
+  const isSameData = stageBefore(input, input.plan.stages[0].name) !== undefined;
   return defined({
     observedGeneration: generation,
     phase: PHASES[decision.outcome],

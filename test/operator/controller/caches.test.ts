@@ -1,11 +1,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { API_VERSION, Experiment, KIND } from '../../../operator/api/experiment.ts';
+import type { ExperimentStatus } from '../../../operator/api/status.ts';
 import { Index, keepExperiment, keepJob, keepPod } from '../../../operator/controller/caches.ts';
 import { ANNOTATIONS, LABELS } from '../../../operator/controller/names.ts';
 import { experimentMetrics } from '../../../operator/metrics/experiment-metrics.ts';
 
-test('of an experiment that has ended the mIoU of each stage is told on', () => {
+/** What is told of an experiment that has ended by what the cache keeps of it. */
+function metricsOfEnded(status: ExperimentStatus, now: string): string {
   const metadata = { name: 'cats', namespace: 'lab', uid: 'u', generation: 1, resourceVersion: '1' };
   const { spec } = Experiment.parse({
     apiVersion: API_VERSION,
@@ -13,6 +15,12 @@ test('of an experiment that has ended the mIoU of each stage is told on', () => 
     metadata: { name: 'cats' },
     spec: { dataset: { generator: {} } },
   });
+  const kept = keepExperiment({ apiVersion: API_VERSION, kind: KIND, metadata, spec, status });
+  assert.is(kept.spec, undefined, 'as of one that has ended');
+  return experimentMetrics([{ namespace: 'lab', name: 'cats', status: kept.status, live: new Map() }], Date.parse(now));
+}
+
+test('of an experiment that has ended the mIoU of each stage is told on', () => {
   const completionTime = '2026-01-01T00:00:00Z';
   const stages = [
     { name: 'segment' as const, state: 'Complete' as const, meanIou: 0.5, completionTime },
@@ -20,10 +28,7 @@ test('of an experiment that has ended the mIoU of each stage is told on', () => 
   ];
   const conditions = [{ type: 'Succeeded', status: 'True' as const, reason: 'Succeeded', message: '', lastTransitionTime: completionTime }];
   const status = { observedGeneration: 1, conditions, phase: 'Succeeded' as const, stage: 'evaluate' as const, meanIou: 0.75, stages };
-  const kept = keepExperiment({ apiVersion: API_VERSION, kind: KIND, metadata, spec, status });
-  assert.is(kept.spec, undefined, 'as of one that has ended');
-  const facts = { namespace: 'lab', name: 'cats', status: kept.status, live: new Map() };
-  const text = experimentMetrics([facts], Date.parse(completionTime));
+  const text = metricsOfEnded(status, completionTime);
   assert.equal(text.match(/^cdsp_experiment_mean_iou.*$/gm), [
     'cdsp_experiment_mean_iou{namespace="lab",experiment="cats",stage="segment"} 0.5',
     'cdsp_experiment_mean_iou{namespace="lab",experiment="cats",stage="evaluate"} 0.75',
@@ -31,13 +36,6 @@ test('of an experiment that has ended the mIoU of each stage is told on', () => 
 });
 
 test('of an experiment that has ended it is known when, and how long the stage took that failed', () => {
-  const metadata = { name: 'cats', namespace: 'lab', uid: 'u', generation: 1, resourceVersion: '1' };
-  const { spec } = Experiment.parse({
-    apiVersion: API_VERSION,
-    kind: KIND,
-    metadata: { name: 'cats' },
-    spec: { dataset: { generator: {} } },
-  });
   const [startTime, completionTime] = ['2026-01-01T00:00:00Z', '2026-01-01T00:01:00Z'];
   const status = {
     observedGeneration: 1,
@@ -45,9 +43,7 @@ test('of an experiment that has ended it is known when, and how long the stage t
     conditions: [{ type: 'Succeeded', status: 'False' as const, reason: 'BadInput', message: '', lastTransitionTime: completionTime }],
     stages: [{ name: 'classify' as const, state: 'Failed' as const, startTime, completionTime }],
   };
-  const kept = keepExperiment({ apiVersion: API_VERSION, kind: KIND, metadata, spec, status });
-  assert.is(kept.spec, undefined, 'as of one that has ended');
-  const text = experimentMetrics([{ namespace: 'lab', name: 'cats', status: kept.status, live: new Map() }], Date.parse(completionTime));
+  const text = metricsOfEnded(status, completionTime);
   assert.equal(text.match(/^cdsp_experiment_(end|stage_duration).*$/gm), [
     'cdsp_experiment_stage_duration_seconds{namespace="lab",experiment="cats",stage="classify"} 60',
     `cdsp_experiment_end_timestamp_seconds{namespace="lab",experiment="cats"} ${Date.parse(completionTime) / 1000}`,
