@@ -37,6 +37,14 @@ export async function ignoreStatus(status: number | readonly number[], request: 
   });
 }
 
+/** An object, or undefined where there is none. @throws ApiError */
+export function find<T>(cluster: Pick<Cluster, 'get'>, path: string): Promise<T | undefined> {
+  return cluster.get<T>(path).catch((error: unknown) => {
+    if (isStatus(error, 404)) return undefined;
+    throw error;
+  });
+}
+
 /**
  * Whether the server refused what was asked for: the object is invalid, or a quota, a policy or an admission webhook forbids it. Asking
  * again at once changes nothing. A right that the operator lacks is another matter; the server tells the two apart by its words alone.

@@ -1,7 +1,7 @@
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import type { ExperimentStatus } from '../api/status.ts';
 import { buildClaim, buildClaimPatch, hasAskedKind, kindOfClaim } from './build-claim.ts';
-import { ApiError, isRefusal, isStatus, isThereAlready } from './cluster.ts';
+import { ApiError, find, isRefusal, isThereAlready } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterExperiment } from './cluster-experiment.ts';
 import type { Deeds } from './deeds.ts';
@@ -92,11 +92,7 @@ export class ExperimentClaim {
 
   #find(): Promise<V1PersistentVolumeClaim | undefined> {
     const { cluster, experiment, claim } = this.#options;
-    const path = `${claimsPath(experiment.namespace)}/${claim}`;
-    return cluster.get<V1PersistentVolumeClaim>(path).catch((error: unknown) => {
-      if (isStatus(error, 404)) return undefined;
-      throw error;
-    });
+    return find(cluster, `${claimsPath(experiment.namespace)}/${claim}`);
   }
 
   get #experimentKey(): string {

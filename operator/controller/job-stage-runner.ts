@@ -7,7 +7,7 @@ import { buildJob, mutableJobSpec, stagePlacement } from './build-job.ts';
 import type { StagePodSettings } from './build-pod.ts';
 import { troubleConditionOf } from './build-status.ts';
 import { CACHED_ELSEWHERE, keepJob } from './caches.ts';
-import { ApiError, ignoreStatus, isStatus, isThereAlready } from './cluster.ts';
+import { ApiError, find, ignoreStatus, isThereAlready } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { ownerReference } from './cluster-experiment.ts';
 import type { ClusterExperiment } from './cluster-experiment.ts';
@@ -260,10 +260,7 @@ export class JobStageRunner implements StageRunner {
   async #isCurrent(): Promise<boolean> {
     const { cluster, experiment } = this.#options;
     const path = `${experimentsPath(experiment.namespace)}/${experiment.name}`;
-    const { metadata } = await cluster.get<KubernetesObject>(path).catch((error: unknown) => {
-      if (isStatus(error, 404)) return { metadata: undefined };
-      throw error;
-    });
+    const metadata = (await find<KubernetesObject>(cluster, path))?.metadata;
     const isSame = metadata?.uid === experiment.uid && metadata.generation === experiment.generation;
     return isSame && metadata.deletionTimestamp === undefined;
   }

@@ -1,5 +1,5 @@
 import type { V1Lease } from '@kubernetes/client-node';
-import { isStatus } from './cluster.ts';
+import { find, isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 
 export interface LeaseOptions {
@@ -160,10 +160,7 @@ export class LeaderElection {
   async #acquire(): Promise<boolean> {
     if (await this.#renew()) return true;
     const { name, identity, durationSeconds, cluster, elapsed } = this.#options;
-    const lease = await cluster.get<V1Lease>(`${this.#path}/${name}`).catch((error: unknown) => {
-      if (isStatus(error, 404)) return undefined;
-      throw error;
-    });
+    const lease = await find<V1Lease>(cluster, `${this.#path}/${name}`);
     if (lease === undefined) {
       await this.#create();
       return true;

@@ -14,7 +14,7 @@ import type { StagePodSettings } from './build-pod.ts';
 import type { LiveProgress } from './live-progress.ts';
 import { ENDED, isRefused } from './caches.ts';
 import type { CachedExperiment } from './caches.ts';
-import { isStatus } from './cluster.ts';
+import { find } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { Deeds } from './deeds.ts';
 import { JobStageRunner } from './job-stage-runner.ts';
@@ -301,14 +301,9 @@ export class Reconciler {
       const from = runner.lenderOf(stage);
       if (from === undefined) continue;
       const name = from.slice(from.indexOf('/') + 1);
-      const lender = await cluster
-        .get<{ status?: ExperimentStatus }>(`${experimentsPath(experiment.namespace)}/${name}`)
-        .catch((error: unknown) => {
-          // Deleted meanwhile: its artifacts stay, its words do not.
-          if (isStatus(error, 404)) return {};
-          throw error;
-        });
-      lent = borrowStatus(lent, 'status' in lender ? lender.status : undefined, stage);
+      // Deleted meanwhile: its artifacts stay, its words do not.
+      const lender = await find<{ status?: ExperimentStatus }>(cluster, `${experimentsPath(experiment.namespace)}/${name}`);
+      lent = borrowStatus(lent, lender?.status, stage);
     }
     return lent;
   }

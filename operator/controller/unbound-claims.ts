@@ -1,5 +1,5 @@
 import type { CoreV1Event, V1PersistentVolumeClaim } from '@kubernetes/client-node';
-import { isStatus } from './cluster.ts';
+import { find } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { listEvents, newestEvent } from './events.ts';
 import { claimsPath } from './resource-paths.ts';
@@ -22,7 +22,7 @@ export async function seeClaims(cluster: Pick<Cluster, 'get' | 'list'>, namespac
   const words: string[] = [];
   let areBound = true;
   for (const name of claims) {
-    const claim = await findClaim(cluster, namespace, name);
+    const claim = await find<V1PersistentVolumeClaim>(cluster, `${claimsPath(namespace)}/${name}`);
     if (claim?.status?.phase === 'Bound') continue;
     areBound = false;
     if (claim?.status?.phase !== 'Pending') continue;
@@ -36,11 +36,4 @@ export async function seeClaims(cluster: Pick<Cluster, 'get' | 'list'>, namespac
 function newestWarning(events: readonly CoreV1Event[]): CoreV1Event | undefined {
   const newest = newestEvent(events.filter(({ type, reason }) => type === 'Warning' || WAITS_FOR_POD.has(reason ?? '')));
   return newest?.type === 'Warning' ? newest : undefined;
-}
-
-function findClaim(cluster: Pick<Cluster, 'get'>, namespace: string, name: string): Promise<V1PersistentVolumeClaim | undefined> {
-  return cluster.get<V1PersistentVolumeClaim>(`${claimsPath(namespace)}/${name}`).catch((error: unknown) => {
-    if (isStatus(error, 404)) return undefined;
-    throw error;
-  });
 }
