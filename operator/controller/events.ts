@@ -11,5 +11,12 @@ export async function listEvents(cluster: Pick<Cluster, 'list'>, namespace: stri
 export const timeOfEvent = ({ lastTimestamp, eventTime, metadata }: CoreV1Event): number =>
   new Date(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? 0).getTime();
 
-export const newestEvent = (events: readonly CoreV1Event[]): CoreV1Event | undefined =>
-  events.toSorted((a, b) => timeOfEvent(b) - timeOfEvent(a)).at(0);
+/**
+ * The newest warning, unless an event with one of these reasons tells that it is over.
+ * Of two that were seen in the same second the later in the list is the newer: the names of an object's events end with the time of their making.
+ */
+export function newestWarning(events: readonly CoreV1Event[], over: ReadonlySet<string>): CoreV1Event | undefined {
+  const telling = events.filter(({ type, reason = '' }) => type === 'Warning' || over.has(reason));
+  const newest = telling.toSorted((a, b) => timeOfEvent(a) - timeOfEvent(b)).at(-1);
+  return newest?.type === 'Warning' ? newest : undefined;
+}

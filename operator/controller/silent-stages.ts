@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CoreV1Event } from '@kubernetes/client-node';
 import type { StageName } from '../api/experiment.ts';
 import { isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
-import { listEvents, newestEvent, timeOfEvent } from './events.ts';
+import { listEvents, newestWarning, timeOfEvent } from './events.ts';
 import type { StageViews } from './observe.ts';
 import type { Silence, Trouble } from './observe-pod.ts';
 import { seeClaims } from './unbound-claims.ts';
@@ -27,6 +26,9 @@ const FIRST_MS = 10_000;
 const LONGEST_MS = 300_000;
 /** How long nothing is asked after a question, in multiples of what it took. */
 const REST_SHARE = 19;
+
+/** The kubelet turns to a pod's images when its volumes are mounted and its sandbox stands: what it warned of before is over. */
+const PAST_MOUNTING = new Set(['Pulling', 'Pulled']);
 
 interface Entry {
   readonly uid: string;
@@ -134,11 +136,12 @@ export class SilentStages {
   }
 
   async #newestWarning(namespace: string, { uid, since, claims = [], otherwise }: Silence): Promise<Trouble | undefined> {
-    const events: CoreV1Event[] = [];
-    for (const about of [`uid=${uid}`, ...claims.map((claim) => `kind=PersistentVolumeClaim,involvedObject.name=${claim}`)]) {
-      events.push(...(await listEvents(this.#options.cluster, namespace, `involvedObject.${about},type=Warning`)));
+    const events = await listEvents(this.#options.cluster, namespace, `involvedObject.uid=${uid}`);
+    for (const claim of claims) {
+      const about = `involvedObject.kind=PersistentVolumeClaim,involvedObject.name=${claim}`;
+      events.push(...(await listEvents(this.#options.cluster, namespace, `${about},type=Warning`)));
     }
-    const event = newestEvent(events);
+    const event = newestWarning(events, PAST_MOUNTING);
     if (event === undefined || timeOfEvent(event) < new Date(since ?? 0).getTime()) return undefined;
     const { reason = 'Waiting', message = reason } = event;
     return { condition: otherwise?.condition ?? 'Started', reason, message };

@@ -1,7 +1,7 @@
-import type { CoreV1Event, V1PersistentVolumeClaim } from '@kubernetes/client-node';
+import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import { find } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
-import { listEvents, newestEvent } from './events.ts';
+import { listEvents, newestWarning } from './events.ts';
 import { claimsPath } from './resource-paths.ts';
 
 export interface SeenClaims {
@@ -27,13 +27,8 @@ export async function seeClaims(cluster: Pick<Cluster, 'get' | 'list'>, namespac
     areBound = false;
     if (claim?.status?.phase !== 'Pending') continue;
     // By uid: events outlive a claim, and one of the same name that was made since has no part in them.
-    const warning = newestWarning(await listEvents(cluster, namespace, `involvedObject.uid=${claim.metadata?.uid}`));
+    const warning = newestWarning(await listEvents(cluster, namespace, `involvedObject.uid=${claim.metadata?.uid}`), WAITS_FOR_POD);
     if (warning !== undefined) words.push(`claim ${name} is not bound: ${warning.message ?? warning.reason}`);
   }
   return { areBound, words };
-}
-
-function newestWarning(events: readonly CoreV1Event[]): CoreV1Event | undefined {
-  const newest = newestEvent(events.filter(({ type, reason }) => type === 'Warning' || WAITS_FOR_POD.has(reason ?? '')));
-  return newest?.type === 'Warning' ? newest : undefined;
 }

@@ -143,10 +143,14 @@ export class Pods {
     return this.waitFor(name, `to be ${phase}`, (status) => status.phase === phase);
   }
 
-  /** Waits for a condition of this type and status. */
-  async waitForCondition(name: string, type: string, value: Condition['status']): Promise<Condition> {
-    const status = await this.waitFor(name, `${type} to be ${value}`, (seen) => conditionOf(seen, type)?.status === value);
-    return conditionOf(status, type) as Condition;
+  /** Waits for a condition of this type and status, and of this reason where one is given: what a slow kubelet says before is another one. */
+  async waitForCondition(name: string, type: string, value: Condition['status'], reason?: string): Promise<Condition> {
+    const find = (status: ExperimentStatus): Condition | undefined => {
+      const condition = conditionOf(status, type);
+      return condition?.status === value && (reason === undefined || condition.reason === reason) ? condition : undefined;
+    };
+    const words = [type, 'to be', value, ...(reason === undefined ? [] : ['for', reason])].join(' ');
+    return find(await this.waitFor(name, words, (status) => find(status) !== undefined)) as Condition;
   }
 
   /** The pods of an experiment's stage, the newest first. */

@@ -99,8 +99,7 @@ for (const retention of ['Delete', 'Retain'] as const) {
 clusterTest('data in an OCI image that cannot be pulled: told in the kubelet’s words', async () => {
   await pods.createClaim('no-image');
   await pods.create('no-image', { dataset: { folder: { path: 'voc', image: 'registry.invalid/lab/voc:1' } } });
-  const { reason: word, message } = await pods.waitForCondition('no-image', 'Started', 'False');
-  assert.is(word, 'ImagePullBackOff');
+  const { message } = await pods.waitForCondition('no-image', 'Started', 'False', 'ImagePullBackOff');
   assert.match(message, /registry\.invalid\/lab\/voc:1/);
 });
 
@@ -110,8 +109,7 @@ clusterTest('data in an OCI image are mounted where the runtime can do that; els
   const version = /v?(\d+)\.(\d+)\.\d/.exec(await pods.nodes[0].run('containerd', '--version'));
   const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
   if (major > 2 || (major === 2 && minor >= 1)) return void (await pods.waitForPhase('image', 'Succeeded'));
-  const { reason: word, message } = await pods.waitForCondition('image', 'Started', 'False');
-  assert.is(word, 'CreateContainerError');
+  const { message } = await pods.waitForCondition('image', 'Started', 'False', 'CreateContainerError');
   assert.match(message, /failed to generate .*spec/);
 });
 

@@ -596,6 +596,23 @@ test('a pod that has a node and does not begin is asked for in the same way', as
   assert.is(world.condition('Started'), undefined);
 });
 
+for (const [what, reason, isOver] of [
+  ['has turned to the images, is over', 'Pulling', true],
+  ['has made the sandbox anew, is not over', 'SandboxChanged', false],
+] as const) {
+  test(`what the kubelet warned of in the same second, before it ${what}`, async () => {
+    const world = await runningWorld();
+    await world.step();
+    const uid = podOf(world).metadata?.uid;
+    const early = warning(uid, 'failed to sync configmap cache');
+    world.api.put('events', early);
+    world.api.put('events', { ...early, metadata: { name: 'then', namespace: 'lab' }, ...{ type: 'Normal', reason } });
+    world.time += 10_000;
+    await reconcileTwice(world);
+    assert.is(world.condition('Started')?.message, isOver ? undefined : 'failed to sync configmap cache');
+  });
+}
+
 /** The scheduler says nothing of the pod of classify. */
 function overlook(world: World, spec: object): void {
   world.api.put('pods', { ...podOf(world), spec: { containers: [], ...spec }, status: { phase: 'Pending' } });
