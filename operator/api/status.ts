@@ -132,6 +132,7 @@ export const ExperimentStatus = z.object({
   progress: z.int().min(0).max(100).optional().describe('Progress of that stage, in per cent.'),
   loss: z.number().optional().describe('Latest loss of that stage; where it tells none, of the last stage that did.'),
   meanIou: z.number().min(0).max(1).optional().describe('Latest mIoU.'),
+  completionTime: time().optional().describe('When it ended, well or not (RFC 3339).'),
   conditions: z.array(Condition).max(16).meta(listMap('type')).optional().describe('Conditions; Succeeded leads.'),
   results: Results.optional().describe('What came out; there as soon as it is known.'),
   provenance: Provenance.optional().describe('What it came from, enough to repeat it (cdsp reproduce).'),

@@ -25,27 +25,31 @@ function closed(node: unknown): unknown {
   return isMapping(node.properties) ? { ...schema, additionalProperties: false } : schema;
 }
 
-/** Sections of values, by their defaults. */
-const sectionsOf = (defaults: Record<string, unknown>): [name: string, section: Record<string, unknown>][] =>
-  Object.entries(defaults).filter(
-    (entry): entry is [string, Record<string, unknown>] => isMapping(entry[1]) && Object.keys(entry[1]).length > 0,
-  );
+/** Null is in order: the operator has the defaults of `config` itself, and a container may do without `resources`. */
+const MAY_BE_NULL = new Set(['config', 'resources']);
 
-/** `config: null` is in order: the operator has the same defaults itself. */
-const MAY_BE_NULL = new Set(['config']);
+const isSection = (node: JsonSchema, value: unknown): value is Record<string, unknown> =>
+  isMapping(value) && node.properties !== undefined && Object.keys(value).length > 0;
 
-/** Null takes a section's defaults away, and nothing can be rendered without: such values are refused by the section's name. */
-function withSections(schema: JsonSchema, defaults: Record<string, unknown>): JsonSchema {
+/** Whether nothing can stand in for a value: it is neither off nor empty by default, nor a list or map that may be empty. */
+const isNeeded = (node: JsonSchema, value: unknown): boolean =>
+  typeof value === 'object' ? isSection(node, value) || node.minItems !== undefined : Boolean(value);
+
+/** Null takes a default away. What the chart cannot do without is refused by its name then; anything else is as if it were empty. */
+function withNeeds(schema: JsonSchema, defaults: Record<string, unknown>): JsonSchema {
   const { properties = {} } = schema;
-  const sections = sectionsOf(defaults).filter(([name]) => properties[name]?.properties !== undefined && !MAY_BE_NULL.has(name));
-  if (sections.length === 0) return schema;
-  const inside = sections.map(([name, section]) => [name, withSections(properties[name], section)] as const);
-  return { ...schema, properties: { ...properties, ...Object.fromEntries(inside) }, required: sections.map(([name]) => name) };
+  const needed = Object.keys(properties).filter((name) => !MAY_BE_NULL.has(name) && isNeeded(properties[name], defaults[name]));
+  if (needed.length === 0) return schema;
+  const inside = needed.map((name) => {
+    const value = defaults[name];
+    return [name, isMapping(value) ? withNeeds(properties[name], value) : properties[name]] as const;
+  });
+  return { ...schema, properties: { ...properties, ...Object.fromEntries(inside) }, required: needed };
 }
 
 /** helm/cdsp/values.schema.json, against which Helm holds values. */
 export const buildValuesSchema = (): string =>
-  `${JSON.stringify(withSections(closed(schemaOfValues()) as JsonSchema, ChartValues.parse({})), null, 2)}\n`;
+  `${JSON.stringify(withNeeds(closed(schemaOfValues()) as JsonSchema, ChartValues.parse({})), null, 2)}\n`;
 
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
@@ -61,12 +65,11 @@ const indented = (text: string) => text.trimEnd().replace(/^(?=.)/gm, '  ');
 
 /** One value with its comment; a section's values below it. */
 function entry(name: string, node: JsonSchema, value: unknown, depth: number): string {
-  const isSection = isMapping(value) && node.properties !== undefined && Object.keys(value).length > 0;
-  const fields = isSection || node.properties === undefined ? '' : ` Fields: ${Object.keys(node.properties).join(', ')}.`;
+  const fields = isSection(node, value) || node.properties === undefined ? '' : ` Fields: ${Object.keys(node.properties).join(', ')}.`;
   const comment = wrap(`${node.description ?? ''}${fields}`, COLUMNS - 2 - 2 * depth).map((line) => `# ${line}\n`);
   const gap = depth === 0 ? '\n' : '';
   if (value === undefined) return `${gap}${comment.join('')}# ${name}:\n`;
-  const content = isSection ? `${name}:\n${indented(section(node, value, depth + 1))}\n` : dump({ [name]: value });
+  const content = isSection(node, value) ? `${name}:\n${indented(section(node, value, depth + 1))}\n` : dump({ [name]: value });
   return `${gap}${comment.join('')}${content}`;
 }
 

@@ -6,6 +6,9 @@ import type { StageViews } from './observe.ts';
 import type { StageResult } from './parse-termination.ts';
 import { toldNames } from './told-values.ts';
 
+/** Stages whose own words the results are. */
+export const RESULT_STAGES: ReadonlySet<StageName> = new Set(['pseudo-label', 'evaluate']);
+
 type Results = NonNullable<ExperimentStatus['results']>;
 /** Names of the classes: the stage's own, those of the experiment, or numbers where neither says. */
 function classNames({ classes }: StageResult, { dataset }: Experiment['spec'], count: number): readonly string[] {

@@ -14,6 +14,7 @@ import type { StageView, StageViews } from './observe.ts';
 import type { Trouble } from './observe-pod.ts';
 import { plainReason, plainSentence } from './plain-text.ts';
 import { volumeNamedIn } from './pod-volumes.ts';
+import type { Concern } from './refused-deeds.ts';
 
 type Condition = NonNullable<ExperimentStatus['conditions']>[number];
 type StageStatus = NonNullable<ExperimentStatus['stages']>[number];
@@ -27,8 +28,8 @@ export interface StatusInput {
   readonly plan: Plan;
   readonly views: StageViews;
   readonly decision: Decision;
-  /** What the API server said where it refused what a stage needs. */
-  readonly refusals: ReadonlyMap<StageName, Trouble>;
+  /** What the API server said where it refused what a stage needs, or a change of the volume. */
+  readonly refusals: ReadonlyMap<Concern, Trouble>;
   readonly live: ReadonlyMap<StageName, LiveProgress>;
   /** The status as it is now; what did not change keeps its times. */
   readonly previous: ExperimentStatus | undefined;
@@ -85,6 +86,8 @@ function saidOf(view: StageView, decision: StageDecision | undefined, retries: n
   if (view.lostTo !== undefined && state.kind === 'Pending')
     return { reason: ARTIFACTS_GONE, message: 'its artifacts are gone from the volume; it makes them again' };
   if (trouble !== undefined) return { reason: trouble.reason, message: trouble.message };
+  if (view.isMute)
+    return { reason: 'ResultLost', message: 'complete, but its pod is gone with the result; it runs again to read it from the volume' };
   if (isComplete(state) || decision === undefined) return { reason: decision?.reason, message: undefined };
   if (state.kind === 'Running' && decision.reason === 'Running' && view.lastFailure !== undefined) {
     const attempt = `attempt ${Math.min(state.failures, retries) + 1} of ${retries + 1} after: ${view.lastFailure}`;
@@ -193,10 +196,14 @@ function conditionsOf(
 export const troubleConditionOf = (status: ExperimentStatus | undefined): Condition | undefined =>
   status?.conditions?.find(({ type, status: value }) => (type === 'Scheduled' || type === 'Started') && value === 'False');
 
+/** The condition that tells why the volume is not as the experiment wants it; stages run all the same. */
+export const storageConditionOf = (status: ExperimentStatus | undefined): Condition | undefined =>
+  status?.conditions?.find(({ type, status: value }) => type === 'StorageReady' && value === 'False');
+
 const troubleCondition = ({ condition, reason, message }: Trouble, generation: number): Omit<Condition, 'lastTransitionTime'> => ({
   type: condition,
   status: 'False',
-  reason,
+  reason: plainReason(reason),
   message: plainSentence(message),
   observedGeneration: generation,
 });
@@ -210,6 +217,21 @@ function currentStage(decision: Decision, stages: readonly StageStatus[]): Stage
   return stages.find(({ name }) => name === blamed) ?? stages.find((stage) => !isDone(stage)) ?? stages.at(-1);
 }
 
+/** When it ended. What is edited in vain has failed once more; a success whose edit changed nothing stays what it was. */
+function completionTimeOf(
+  phase: ExperimentStatus['phase'],
+  reason: string,
+  generation: number,
+  previous: ExperimentStatus | undefined,
+  now: string,
+): string | undefined {
+  if (phase !== 'Succeeded' && phase !== 'Failed') return undefined;
+  const before = previous?.conditions?.find(({ type }) => type === 'Succeeded')?.reason;
+  const isSameFailure = previous?.observedGeneration === generation && before === reason;
+  const isSame = previous?.phase === phase && (phase === 'Succeeded' || isSameFailure);
+  return (isSame ? previous.completionTime : undefined) ?? now;
+}
+
 /** The status of an experiment. Pure; equal facts give an equal status, so that nothing is written where nothing changed. */
 export function buildStatus(input: StatusInput): ExperimentStatus {
   const { experiment, views, decision, previous, now } = input;
@@ -221,16 +243,20 @@ export function buildStatus(input: StatusInput): ExperimentStatus {
   const summary = summarize(input, current, view, trouble);
   const isStuck = decision.outcome === 'Active' && !isAtWork(view) && trouble?.needsChange === true;
   const conditions = conditionsOf(decision.outcome, summary, generation, isStuck);
-  const troubled = trouble === undefined ? [] : [troubleCondition(trouble, generation)];
+  const troubled = [trouble, input.refusals.get('storage')].flatMap((each) =>
+    each === undefined ? [] : [troubleCondition(each, generation)],
+  );
   const results = buildResults(views, spec, previous?.results);
+  const phase = PHASES[decision.outcome];
   const isSameData = stageBefore(input, input.plan.stages[0].name) !== undefined;
   return defined({
     observedGeneration: generation,
-    phase: PHASES[decision.outcome],
+    phase,
     stage: current?.name,
     progress: current?.progress,
     loss: shortened(current?.loss ?? stages.findLast(({ loss }) => loss !== undefined)?.loss),
     meanIou: shortened(results?.meanIou ?? stages.findLast(({ meanIou, name }) => meanIou !== undefined && name === 'segment')?.meanIou),
+    completionTime: completionTimeOf(phase, summary.reason, generation, previous, now),
     conditions: withTimes([...conditions, ...troubled], previous?.conditions ?? [], now),
     results,
     provenance: buildProvenance(views, spec, input.trainerImage, previous?.provenance, isSameData),
@@ -275,6 +301,7 @@ export function buildRefusal(
     observedGeneration: generation,
     phase: 'Failed',
     progress: stages?.find(({ name }) => name === previous?.stage)?.progress,
+    completionTime: completionTimeOf('Failed', INVALID_SPEC, generation, previous, now),
     conditions: withTimes(conditionsOf('Failed', summary, generation), previous?.conditions ?? [], now),
     stages,
   });

@@ -81,12 +81,12 @@ function knownStatus(status: ExperimentStatus | undefined): ExperimentStatus | u
 /** Of an ended experiment: which keys it has completed, and what the metrics tell of it. */
 function settledStatus(status: ExperimentStatus | undefined): ExperimentStatus | undefined {
   if (status === undefined) return undefined;
-  const { observedGeneration, phase, stage, meanIou, results, conditions } = status;
+  const { observedGeneration, phase, stage, meanIou, completionTime, results, conditions } = status;
   const stages = status.stages?.map(({ name, state, key, meanIou: ofStage, startTime, completionTime, attempts }) =>
     defined({ name, state, key, meanIou: ofStage, startTime, completionTime, attempts }),
   );
   const summary = conditions?.filter(({ type }) => type === 'Succeeded');
-  return defined({ observedGeneration, phase, stage, meanIou, results, conditions: summary, stages });
+  return defined({ observedGeneration, phase, stage, meanIou, completionTime, results, conditions: summary, stages });
 }
 
 /** Texts that nearly every object repeats: a constant is there once, what a list brings once for each object. */

@@ -59,6 +59,10 @@ export class Controller {
   readonly #followed = new Map<string, readonly string[]>();
   /** When a Job's pod was first seen to have succeeded. */
   readonly #succeededAt = new Map<string, number>();
+  /** Namespaces whose caches are filled; undefined stands for the whole cluster. */
+  readonly #filled = new Set<string | undefined>();
+  /** To be called when a listed namespace cannot be read. */
+  readonly #denied = new Map<string, () => void>();
   readonly #expected = new ExpectedPods(() => this.#queue?.dispatch());
   readonly #reconciler: Reconciler;
   #queue: WorkQueue | undefined;
@@ -70,9 +74,10 @@ export class Controller {
     const common = (resource: string) => ({
       cluster,
       namespaces: config.namespaces,
-      onError: (error: unknown) => {
+      onError: (error: unknown, namespace?: string) => {
         options.onWatchRestart?.(resource, error);
-        log('watch failed', { resource, error: String(error) });
+        log('watch failed', { resource, namespace, error: String(error) });
+        if (namespace !== undefined && isStatus(error, 403, 404)) this.#denied.get(namespace)?.();
       },
     });
     const query = { labelSelector: MANAGED_SELECTOR };
@@ -127,10 +132,29 @@ export class Controller {
     });
   }
 
-  /** Fills the caches; nothing is changed yet. */
+  /**
+   * Fills the caches; nothing is changed yet. A listed namespace that cannot be read, because it is gone or its role is, keeps nobody else waiting:
+   * it is filled when it can be, and until then nothing is done in it. One at least has to be there.
+   */
   async sync(): Promise<void> {
+    const { namespaces } = this.#options.config;
+    if (namespaces.length === 0) return this.#fill(undefined);
+    const filled = namespaces.map((namespace) => this.#fill(namespace));
+    const denied = namespaces.map((namespace) => new Promise<void>((resolve) => this.#denied.set(namespace, resolve)));
+    const settled = filled.map((fill, index) => Promise.race([fill, denied[index]]));
+    await Promise.all([Promise.any(filled), ...settled]);
+    const unread = namespaces.filter((namespace) => !this.#filled.has(namespace));
+    if (unread.length > 0)
+      this.#options.log('some namespaces cannot be read; their experiments wait until they can', { namespaces: unread });
+  }
+
+  async #fill(namespace: string | undefined): Promise<void> {
     // A Job that goes meanwhile leaves pods: asked for later, they are there.
-    await Promise.all([this.#jobs.start().then(() => this.#pods.start()), this.#experiments.start()]);
+    const jobsAndPods = this.#jobs.start(namespace).then(() => this.#pods.start(namespace));
+    await Promise.all([jobsAndPods, this.#experiments.start(namespace)]);
+    this.#filled.add(namespace);
+    // One that could not be read when the others could.
+    this.#enqueueAll();
   }
 
   /** Begins to act: this replica leads. */
@@ -193,6 +217,8 @@ export class Controller {
   }
 
   async #reconcile(key: string): Promise<void> {
+    // Experiments alone, without their Jobs, look as if nothing had begun.
+    if (!this.#filled.has(undefined) && !this.#filled.has(namespaceOf(key))) return;
     const started = performance.now();
     try {
       await this.#reconciler.reconcile(key);

@@ -5,6 +5,7 @@ import type { Plan, PlannedStage } from '../plan/plan.ts';
 import type { StageRunner } from '../plan/stage-runner.ts';
 import { buildJob, mutableJobSpec, stagePlacement } from './build-job.ts';
 import type { StagePodSettings } from './build-pod.ts';
+import { RESULT_STAGES } from './build-results.ts';
 import { troubleConditionOf } from './build-status.ts';
 import { CACHED_ELSEWHERE, keepJob } from './caches.ts';
 import { ApiError, find, ignoreStatus, isThereAlready } from './cluster.ts';
@@ -91,7 +92,8 @@ export class JobStageRunner implements StageRunner {
    * @throws ApiError
    */
   async start(plan: Plan, stage: PlannedStage): Promise<void> {
-    const { obsoleteJob, lostTo } = this.view(plan).get(stage.name) ?? {};
+    const { obsoleteJob, lostTo, isMute } = this.view(plan).get(stage.name) ?? {};
+    if (isMute && (await this.#hasPods(stage))) return;
     if (obsoleteJob !== undefined) return this.remove(obsoleteJob);
     const existing = this.#job(this.nameOf(stage));
     if (existing !== undefined) {
@@ -188,6 +190,7 @@ export class JobStageRunner implements StageRunner {
       // One that was stopped in this generation and let go on may have failed before anybody saw it run again.
       countsFailure: own !== undefined && ['Running', 'Interrupted', 'Failed'].includes(own.state),
       lastTrouble: own?.state === 'Running' && this.#isTroubled(stage) ? own.message : undefined,
+      tellsResults: RESULT_STAGES.has(stage.name),
       template: job === undefined ? undefined : memo.template(stage.key, templateOf),
       ...(remadeFor === undefined ? {} : { loss: { uid: remadeFor } }),
       ...(claimMadeAt === undefined ? {} : { claimMadeAt }),

@@ -8,7 +8,7 @@ import type { StageResult } from './parse-termination.ts';
 
 export interface Trouble {
   /** The condition that tells of it. */
-  readonly condition: 'Scheduled' | 'Started';
+  readonly condition: 'Scheduled' | 'Started' | 'StorageReady';
   readonly reason: string;
   readonly message: string;
   /** Nothing but an edit of the experiment helps. */

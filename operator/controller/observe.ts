@@ -54,6 +54,8 @@ export interface StageView extends PodView {
   readonly lostTo?: string;
   /** Its Job is there and not this experiment's. */
   readonly isForeign?: boolean;
+  /** It was completed while nobody looked, and its pod is gone with the result: a new Job finds the artifacts complete, and tells it. */
+  readonly isMute?: boolean;
 }
 
 /** What is known of a stage apart from its Job: the status of this experiment and of others on the same claim. */
@@ -81,6 +83,8 @@ export interface StageFacts {
   readonly lastTrouble?: string;
   /** Digest of the pod as the experiment wants it now. */
   readonly template: string | undefined;
+  /** Whether what its pod says at the end is of the experiment's results. */
+  readonly tellsResults?: boolean;
   /** Its artifacts were lost and are not there again: Jobs and pods from before that do not count. */
   readonly loss?: Loss;
   /**
@@ -222,6 +226,10 @@ function viewOrphans(facts: StageFacts): StageView {
   return { state: { kind: 'Running', failures: 0, interruptions: 0 }, attempts: 1, ...podView(active), ...begun };
 }
 
+/** Whether a stage of results is complete and nobody can say with which. A pod that still runs in the cache will say it. */
+const isMute = (job: V1Job, pods: readonly V1Pod[], { tellsResults, uid }: StageFacts): boolean =>
+  tellsResults === true && ownedBy(job, uid) && conditionOf(job, 'Complete') !== undefined && pods.every(isFailed);
+
 /** One stage from its Job, the pods of that name, and what the records say where there is none. */
 export function viewStage(facts: StageFacts): StageView {
   const { job, record } = facts;
@@ -233,6 +241,7 @@ export function viewStage(facts: StageFacts): StageView {
   if (job === undefined) return viewOrphans(facts);
   if (isFromBeforeLoss(job, facts) || isOnOtherVolume(job, facts)) return { state: { kind: 'Pending' }, attempts: 0, obsoleteJob: job };
   const pods = facts.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid));
+  if (isMute(job, pods, facts)) return { state: { kind: 'Pending' }, attempts: 0, obsoleteJob: job, isMute: true };
   const succeeded = pods.find(({ status }) => status?.phase === 'Succeeded');
   const result = succeeded === undefined ? undefined : resultOf(succeeded);
   const asJob = stateOfJob(job, pods, facts);

@@ -39,21 +39,31 @@ export interface PodVolumes {
   readonly volumeMounts: V1VolumeMount[];
 }
 
-/** The artifacts' claim, a place for temporary files, and what the experiment reads from other volumes, read-only. */
+const isSame = (one: V1Volume, other: V1Volume): boolean =>
+  one.persistentVolumeClaim?.claimName === other.persistentVolumeClaim?.claimName && one.image?.reference === other.image?.reference;
+
+/**
+ * The artifacts' claim, a place for temporary files, and what the experiment reads from other volumes, read-only. A claim that serves for several of
+ * these is one volume of the pod, with a mount for each: older kubelets wait for ever for the second volume of one claim (kubernetes/kubernetes#122140),
+ * and one that is read-only would make the artifacts read-only, too.
+ */
 export function podVolumes(spec: Spec, claim: string): PodVolumes {
-  const read = Object.entries(sourcesOf(spec)).filter(([, source]) => isMounted(source));
-  return {
-    volumes: [
-      { name: 'storage', persistentVolumeClaim: { claimName: claim } },
-      { name: 'tmp', emptyDir: {} },
-      ...read.map(([name, source]) => volume(name, source)),
-    ],
-    volumeMounts: [
-      { name: 'storage', mountPath: MOUNTS.storage },
-      { name: 'tmp', mountPath: '/tmp' },
-      ...read.map(([name]) => ({ name, mountPath: MOUNTS[name as keyof typeof MOUNTS], readOnly: true })),
-    ],
-  };
+  const volumes: V1Volume[] = [
+    { name: 'storage', persistentVolumeClaim: { claimName: claim } },
+    { name: 'tmp', emptyDir: {} },
+  ];
+  const volumeMounts: V1VolumeMount[] = [
+    { name: 'storage', mountPath: MOUNTS.storage },
+    { name: 'tmp', mountPath: '/tmp' },
+  ];
+  for (const [name, source] of Object.entries(sourcesOf(spec))) {
+    if (!isMounted(source)) continue;
+    const wanted = volume(name, source);
+    const there = volumes.find((other) => isSame(other, wanted));
+    if (there === undefined) volumes.push(wanted);
+    volumeMounts.push({ name: (there ?? wanted).name, mountPath: MOUNTS[name as keyof typeof MOUNTS], readOnly: true });
+  }
+  return { volumes, volumeMounts };
 }
 
 /**

@@ -27,11 +27,11 @@ import { borrowStatus } from './borrow-status.ts';
 import { Memo } from './memo.ts';
 import { referencedIdentities } from './references.ts';
 import { RefusedDeeds } from './refused-deeds.ts';
-import type { Deed } from './refused-deeds.ts';
+import type { Concern, Deed } from './refused-deeds.ts';
 import { experimentsPath } from './resource-paths.ts';
 import { SilentStages } from './silent-stages.ts';
 import { StatusWriter } from './status-writer.ts';
-import { trainerImageOf } from './trainer-image.ts';
+import { trainerImagesOf } from './trainer-image.ts';
 import { UnscheduledPods } from './unscheduled-pods.ts';
 import { StageMemo } from './stage-memo.ts';
 
@@ -185,9 +185,26 @@ export class Reconciler {
   }
 
   #look(key: string, experiment: Present, status: ExperimentStatus | undefined, claimMadeAt: number | undefined): Situation {
-    const { cluster, caches, settings, now, onHandOver, onJob } = this.#options;
+    const { caches, settings, now } = this.#options;
+    const { current, finished } = trainerImagesOf(experiment.spec, status, settings);
+    const view = (image: string) => this.#view(key, experiment, status, claimMadeAt, image);
+    // An operator that got another image runs nothing again for an edit that changes no stage, such as of the time to live.
+    const before = finished === undefined ? undefined : view(finished);
+    const isMade = before !== undefined && [...before.views.values()].every(({ state }) => isComplete(state));
+    const seen = isMade ? before : view(current);
+    const { plan, runner, views } = seen;
+    const decision = decide(plan, observedOf(views), now());
+    const isOver = ENDED.has(decision.outcome);
+    const jobs = isOver ? [] : plan.stages.map((stage) => `${experiment.namespace}/${runner.nameOf(stage)}`);
+    caches.follow(key, jobs);
+    const lasting = this.#unscheduled.withhold(key, views, status);
+    return { ...seen, key, experiment, lasting, decision, status };
+  }
+
+  /** The stages of this trainer image as the cluster shows them. */
+  #view(key: string, experiment: Present, status: ExperimentStatus | undefined, claimMadeAt: number | undefined, trainerImage: string) {
+    const { cluster, caches, settings, onHandOver, onJob } = this.#options;
     const { claim, spec } = experiment;
-    const trainerImage = trainerImageOf(spec, status, settings);
     const { plan, memo } = this.#plan(key, experiment, trainerImage);
     const runner: JobStageRunner = new JobStageRunner({
       cluster,
@@ -207,13 +224,7 @@ export class Reconciler {
         if (spec.queueName === undefined) onJob?.(`${experiment.namespace}/${runner.nameOf(stage)}`);
       },
     });
-    const views = runner.view(plan);
-    const decision = decide(plan, observedOf(views), now());
-    const isOver = ENDED.has(decision.outcome);
-    const jobs = isOver ? [] : plan.stages.map((stage) => `${experiment.namespace}/${runner.nameOf(stage)}`);
-    caches.follow(key, jobs);
-    const lasting = this.#unscheduled.withhold(key, views, status);
-    return { key, experiment, trainerImage, plan, runner, views, lasting, decision, status };
+    return { trainerImage, plan, runner, views: runner.view(plan) };
   }
 
   #plan(key: string, experiment: Present, trainerImage: string) {
@@ -227,7 +238,7 @@ export class Reconciler {
   async #act(situation: Situation) {
     const { key, experiment } = situation;
     const outcome = await this.#refused.carryOut(key, versionOf(experiment), this.#deedsOf(situation));
-    // Trouble of the cluster is the queue's; what was refused is told all the same.
+    // Trouble of the cluster is the queue's; what concerns the experiment is told all the same.
     if (outcome.error !== undefined && outcome.refusals.size === 0) throw outcome.error;
     return outcome;
   }
@@ -239,19 +250,19 @@ export class Reconciler {
     for (const stage of plan.stages) {
       const { name } = stage;
       const view = views.get(name);
-      if (decision.start.includes(name)) deeds.push({ id: `start ${name}`, stage: name, run: () => runner.start(plan, stage) });
-      else if (decision.stop.includes(name)) deeds.push({ id: `stop ${name}`, stage: name, run: () => runner.stop(plan, stage) });
+      if (decision.start.includes(name)) deeds.push({ id: `start ${name}`, concern: name, run: () => runner.start(plan, stage) });
+      else if (decision.stop.includes(name)) deeds.push({ id: `stop ${name}`, concern: name, run: () => runner.stop(plan, stage) });
       else if (view?.isForeign) deeds.push({ id: `share ${name}`, run: () => runner.share(stage) });
       else if (view?.state.kind === 'Running' && runner.isOutdated(stage))
         deeds.push({ id: `update ${name}`, run: () => runner.update(stage) });
     }
     const { volume } = runner;
     const words = wordsOfScheduler(lasting);
-    if (volume.isMade && !volume.isAsWanted) deeds.push({ id: 'claim', stage: currentStage(plan, views), run: () => volume.ensure() });
+    if (volume.isMade && !volume.isAsWanted) deeds.push({ id: 'claim', concern: 'storage', run: () => volume.ensure() });
     else if (volume.isMade && words !== undefined && words !== this.#claimSeen.get(key))
       deeds.push({
         id: 'missing claim',
-        stage: currentStage(plan, views),
+        concern: currentStage(plan, views),
         run: async () => {
           await volume.restore();
           this.#claimSeen.set(key, words);
@@ -266,7 +277,7 @@ export class Reconciler {
     return deeds;
   }
 
-  async #report(situation: Situation, refusals: ReadonlyMap<StageName, Trouble>): Promise<void> {
+  async #report(situation: Situation, refusals: ReadonlyMap<Concern, Trouble>): Promise<void> {
     const { key, experiment, trainerImage, plan, runner, lasting, decision, status } = situation;
     const { storage } = runner.volume;
     const lent = await this.#borrow(situation);

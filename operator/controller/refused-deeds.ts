@@ -1,6 +1,5 @@
 import type { StageName } from '../api/experiment.ts';
-import { isInvalid, isStatus } from './cluster.ts';
-import type { ApiError } from './cluster.ts';
+import { ApiError, isInvalid, isStatus } from './cluster.ts';
 import type { Trouble } from './observe-pod.ts';
 
 export interface RefusedDeedsOptions {
@@ -12,25 +11,29 @@ export interface RefusedDeedsOptions {
   readonly onError: (key: string, error: unknown) => void;
 }
 
+/** What suffers where something is not done: a stage does not run, or the volume is not as the experiment wants it, and stages run all the same. */
+export type Concern = StageName | 'storage';
+
 /** Something to be done in the cluster for an experiment. */
 export interface Deed {
   /** The same for the same thing to be done. */
   readonly id: string;
-  /** The stage that does not run without it. */
-  readonly stage?: StageName;
+  readonly concern?: Concern;
   readonly run: () => Promise<void>;
 }
 
 export interface Outcome {
   readonly hasActed: boolean;
-  /** What keeps stages from running, refused now or before. */
-  readonly refusals: ReadonlyMap<StageName, Trouble>;
-  /** Other trouble of the cluster: it says nothing about the experiment. */
+  /** What was refused, now or before, and what a webhook kept the server from doing, by what suffers. */
+  readonly refusals: ReadonlyMap<Concern, Trouble>;
+  /** Trouble of the cluster, which the queue tries again soon. */
   readonly error: Error | undefined;
 }
 
 /** The server's answers that trying again at once does not change: the object is not valid, or a quota, a policy or a webhook forbids it. */
 const REFUSALS = [400, 403, 422];
+/** The server's words where it cannot ask a webhook: somebody has to mend that, and until then nothing goes on. */
+const WEBHOOK_FAILURE = /\bfailed (?:calling|to call) webhook\b/;
 const FIRST_MS = 10_000;
 /** Something else is in the way of a name: it goes without the experiment being edited, and without a word to the operator. */
 const IN_THE_WAY = ['JobExists', 'ClaimExists', 'ClaimEnding'];
@@ -70,16 +73,21 @@ export class RefusedDeeds {
     // All at once: a failure that nobody waits for yet would end the process. What is refused is no reason to leave the rest undone.
     const ends = await Promise.allSettled(due.map(({ run }) => run()));
     let error: Error | undefined;
+    const failures = new Map<string, ApiError>();
     for (const [index, end] of ends.entries()) {
       if (end.status === 'fulfilled') continue;
       const { id } = due[index];
       if (isStatus(end.reason, ...REFUSALS)) refusals.set(id, this.#refused(key, end.reason, before.get(id)));
-      else error ??= asError(end.reason);
+      else {
+        error ??= asError(end.reason);
+        if (end.reason instanceof ApiError && isWebhookFailure(end.reason)) failures.set(id, end.reason);
+      }
     }
     for (const { until } of refusals.values()) this.#options.requeueAfter(key, Math.max(0, until - this.#options.elapsed()));
     if (refusals.size > 0) this.#entries.set(key, { version, refusals });
     else this.#entries.delete(key);
-    return { hasActed: ends.some(({ status }) => status === 'fulfilled'), refusals: troublesOf(deeds, refusals), error };
+    const troubles = troublesOf(deeds, (id) => refusals.get(id)?.error ?? failures.get(id));
+    return { hasActed: ends.some(({ status }) => status === 'fulfilled'), refusals: troubles, error };
   }
 
   #refused(key: string, error: ApiError, before: Refusal | undefined): Refusal {
@@ -90,20 +98,24 @@ export class RefusedDeeds {
   }
 }
 
-function troublesOf(deeds: readonly Deed[], refusals: ReadonlyMap<string, Refusal>): Map<StageName, Trouble> {
+const isWebhookFailure = ({ status, message }: ApiError): boolean => status >= 500 && WEBHOOK_FAILURE.test(message);
+
+function troublesOf(deeds: readonly Deed[], errorOf: (id: string) => ApiError | undefined): Map<Concern, Trouble> {
   return new Map(
-    deeds.flatMap(({ id, stage }) => {
-      const refusal = refusals.get(id);
-      return stage === undefined || refusal === undefined ? [] : [[stage, troubleOf(refusal.error)] as const];
+    deeds.flatMap(({ id, concern }) => {
+      const error = errorOf(id);
+      return concern === undefined || error === undefined ? [] : [[concern, troubleOf(error, concern)] as const];
     }),
   );
 }
 
-const troubleOf = (error: ApiError): Trouble => ({
-  condition: 'Started',
-  reason: error.status === 403 ? 'Forbidden' : error.reason === '' ? 'Refused' : error.reason,
-  message: IN_THE_WAY.includes(error.reason) ? error.message : `the API server refuses it: ${error.message}`,
-  needsChange: isInvalid(error),
-});
+function troubleOf(error: ApiError, concern: Concern): Trouble {
+  const condition = concern === 'storage' ? 'StorageReady' : 'Started';
+  const what = concern === 'storage' ? 'the change of the claim' : 'it';
+  if (isWebhookFailure(error)) return { condition, reason: 'WebhookFailed', message: `the API server fails at ${what}: ${error.message}` };
+  const reason = error.status === 403 ? 'Forbidden' : error.reason === '' ? 'Refused' : error.reason;
+  const message = IN_THE_WAY.includes(error.reason) ? error.message : `the API server refuses ${what}: ${error.message}`;
+  return { condition, reason, message, needsChange: isInvalid(error) };
+}
 
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));

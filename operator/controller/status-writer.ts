@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CoreV1Event, KubernetesObject } from '@kubernetes/client-node';
 import { API_VERSION, KIND } from '../api/experiment.ts';
 import type { ExperimentStatus } from '../api/status.ts';
-import { troubleConditionOf } from './build-status.ts';
+import { storageConditionOf, troubleConditionOf } from './build-status.ts';
 import { isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterExperiment } from './cluster-experiment.ts';
@@ -52,9 +52,12 @@ function eventsOf(before: ExperimentStatus | undefined, after: ExperimentStatus)
   const isNews = summary !== undefined && (old?.reason !== summary.reason || old.status !== summary.status);
   const trouble = troubleConditionOf(after);
   const isWarning = summary?.status === 'False' || (trouble !== undefined && trouble.reason !== QUEUED);
-  if (isNews) return [{ reason: summary.reason, message: summary.message, isWarning }];
-  if (completed.length === 0) return [];
-  return [{ reason: 'StageComplete', message: `${completed.join(', ')} complete; ${summary?.message ?? ''}`, isWarning: false }];
+  const storage = storageConditionOf(after);
+  const isStorageNews = storage !== undefined && storage.reason !== storageConditionOf(before)?.reason;
+  const events = isStorageNews ? [{ reason: storage.reason, message: `storage: ${storage.message}`, isWarning: true }] : [];
+  if (isNews) return [{ reason: summary.reason, message: summary.message, isWarning }, ...events];
+  if (completed.length === 0) return events;
+  return [{ reason: 'StageComplete', message: `${completed.join(', ')} complete; ${summary?.message ?? ''}`, isWarning: false }, ...events];
 }
 
 /** Writes statuses: one request for a change, and the event that tells of it after it. */

@@ -147,7 +147,7 @@ const stages: RowSpec = {
     },
     {
       title: 'Attempts',
-      description: 'Pods that were started for a stage.',
+      description: 'Attempts at a stage that failed, and the one under way or that was the last.',
       targets: [[byStage('cdsp_experiment_stage_attempts'), STAGE_LEGEND]],
     },
   ],

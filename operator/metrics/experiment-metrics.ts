@@ -60,8 +60,7 @@ function stageOf(status: ExperimentStatus | undefined): string {
 
 /** When an experiment ended, in milliseconds since the epoch. */
 function endOf(status: ExperimentStatus | undefined): number | undefined {
-  const ended = hasEnded(status) ? status?.conditions?.find(({ type }) => type === 'Succeeded')?.lastTransitionTime : undefined;
-  return ended === undefined ? undefined : Date.parse(ended);
+  return status?.completionTime === undefined ? undefined : Date.parse(status.completionTime);
 }
 
 function tellsDetails(status: ExperimentStatus | undefined, now: number): boolean {

@@ -37,6 +37,7 @@ export function largestStatus(): ExperimentStatus {
     progress: 100,
     loss: 0.123456789,
     meanIou: 0.987654321,
+    completionTime: TIME,
     conditions: Array.from({ length: 16 }, (_, index) => ({
       type: `Type${index}`.padEnd(316, 't'),
       status: 'Unknown',

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { identifyProcess, isAlive } from '../../operator/local/process-identity.ts';
 import { isClean, leftoversOf } from './clean-up.ts';
 import type { Program } from './program.ts';
 import { linuxTest } from './requirements.ts';
@@ -84,8 +85,12 @@ for (const [why, end] of [
 
 linuxTest('a cluster whose parent and watchdog were both killed is removed by the next one', async () => {
   const { child, closed, id } = await startHolder('wait');
-  const watchdog = readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && isWatchdog(pid, id));
-  process.kill(Number(watchdog), 'SIGKILL');
+  const find = () => readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && isWatchdog(pid, id));
+  await until(() => find() !== undefined);
+  const watchdog = identifyProcess(Number(find()));
+  process.kill(watchdog.pid, 'SIGKILL');
+  // A process ends some time after the signal was sent; this one is nobody's child here.
+  await until(() => !isAlive(watchdog));
   child.kill('SIGKILL');
   await closed;
   assert.not(isClean(leftoversOf(id)));

@@ -120,4 +120,15 @@ clusterTest('an existing claim as data is mounted read-only', async () => {
   await pods.waitForPhase('with-data', 'Succeeded');
 });
 
+clusterTest('one claim serves for data, weights and artifacts; only the artifacts are written', async () => {
+  const folder = await pods.createClaim('all-in-one', { classify: [{ reads: '/weights/fake-stage.json', cannotWrite: '/data/new.txt' }] });
+  const claimName = 'all-in-one';
+  await pods.create('all-in-one', {
+    dataset: { folder: { path: '.', claimName } },
+    model: { weights: 'resnet50.pth', weightsFrom: { claimName } },
+  });
+  await pods.waitForPhase('all-in-one', 'Succeeded');
+  assert.ok(existsSync(`${folder}/stages/evaluate`));
+});
+
 test.run();

@@ -59,6 +59,13 @@ const refusals: [why: string, values: unknown, message: RegExp][] = [
   ],
   ['a section of nothing', { networkPolicy: null }, /at '': missing property 'networkPolicy'/],
   ['a section of nothing in another', { monitoring: { service: null } }, /at '\/monitoring': missing property 'service'/],
+  ['an image without its name', { image: { repository: null } }, /at '\/image': missing property 'repository'/],
+  ['no word on whether there are policies', { networkPolicy: { enabled: null } }, /at '\/networkPolicy': missing property 'enabled'/],
+  [
+    'a policy without ports, which would open all of them',
+    { networkPolicy: { apiServer: { ports: null } } },
+    /at '\/networkPolicy\/apiServer': missing property 'ports'/,
+  ],
   ['a bad image', { config: { trainerImage: 'a b' } }, /at '\/config\/trainerImage': 'a b' does not match/],
   ['a bad digest', { image: { digest: 'sha256:12' } }, /at '\/image\/digest': 'sha256:12' does not match/],
   ['a namespace that cannot be', { namespaces: ['Team A'] }, /at '\/namespaces\/0': 'Team A' does not match/],
@@ -236,7 +243,7 @@ helmTest('another chart can depend on it, on a condition', async () => {
     writeFileSync(join(folder, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'platform', version: '1.0.0', dependencies }));
     const values = { global: { team: 'vision' }, cdsp: { enabled: true, replicas: 2, crds: { enabled: false } } };
     const rendered = await withValues(values, (file) => helm('template', 'platform', folder, '--values', file));
-    assert.match(rendered, 'name: platform-cdsp');
+    assert.match(rendered, 'name: "platform-cdsp"');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

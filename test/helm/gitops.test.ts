@@ -101,6 +101,9 @@ interface Example {
   readonly metadata: { readonly name: string; readonly namespace?: string };
   readonly spec: {
     readonly values?: unknown;
+    readonly path?: string;
+    readonly wait?: boolean;
+    readonly dependsOn?: readonly { readonly name: string }[];
     readonly source?: { readonly helm?: { readonly valuesObject?: unknown } };
     readonly healthChecks?: readonly { apiVersion: string; kind: string; name: string; namespace: string }[];
     readonly healthCheckExprs?: readonly { apiVersion: string; kind: string }[];
@@ -131,6 +134,21 @@ test('values in docs/gitops.md are values of the chart', () => {
   ];
   assert.ok(values.length >= 2);
   for (const value of values) ChartValues.parse(value);
+});
+
+test('no Kustomization in docs/gitops.md waits for what it applies itself, and one that waits comes after those that do not', () => {
+  const isWaiting = ({ spec }: Example) => spec.wait === true || (spec.healthChecks ?? []).length > 0;
+  const waiting = ofKind('Kustomization').filter(isWaiting);
+  const others = ofKind('Kustomization').filter((example) => !isWaiting(example));
+  assert.ok(waiting.length > 0 && others.length > 0);
+  for (const { spec } of waiting) {
+    assert.not(spec.wait, 'it applies no experiment');
+    assert.not(others.some((other) => other.spec.path === spec.path), spec.path);
+    assert.equal(
+      spec.dependsOn?.map(({ name }) => name),
+      others.map(({ metadata }) => metadata.name),
+    );
+  }
 });
 
 test('experiments in docs/gitops.md are valid, and the health checks name them', () => {

@@ -1,5 +1,4 @@
 import { API_VERSION, Experiment, KIND, STAGES } from '../../operator/api/experiment.ts';
-import type { StageName } from '../../operator/api/experiment.ts';
 import type { ExperimentStatus } from '../../operator/api/status.ts';
 import { buildRefusal, buildStatus } from '../../operator/controller/build-status.ts';
 import { ApiError } from '../../operator/controller/cluster.ts';
@@ -8,6 +7,7 @@ import type { StageView } from '../../operator/controller/observe.ts';
 import type { Trouble } from '../../operator/controller/observe-pod.ts';
 import { referencedIdentities } from '../../operator/controller/references.ts';
 import { RefusedDeeds } from '../../operator/controller/refused-deeds.ts';
+import type { Concern } from '../../operator/controller/refused-deeds.ts';
 import { decide } from '../../operator/plan/decide.ts';
 import { planExperiment } from '../../operator/plan/plan.ts';
 
@@ -34,9 +34,9 @@ const FAILED: StageView = {
 const waiting = (trouble: Trouble): StageView => ({ ...RUNNING, hasBegun: undefined, trouble });
 
 /** What the operator remembers when the API server answers so to the Job, or the claim, of classify. */
-async function refusalsOf(error: ApiError): Promise<ReadonlyMap<StageName, Trouble>> {
+async function refusalsOf(error: ApiError): Promise<ReadonlyMap<Concern, Trouble>> {
   const deeds = new RefusedDeeds({ elapsed: () => 0, requeueAfter: () => {}, onError: () => {} });
-  const { refusals } = await deeds.carryOut('team-a/voc', '1', [{ id: 'start', stage: 'classify', run: () => Promise.reject(error) }]);
+  const { refusals } = await deeds.carryOut('team-a/voc', '1', [{ id: 'start', concern: 'classify', run: () => Promise.reject(error) }]);
   return refusals;
 }
 
@@ -44,7 +44,7 @@ interface Situation {
   /** Of the first stages; the others are pending. */
   readonly views?: readonly StageView[];
   readonly suspend?: boolean;
-  readonly refusals?: ReadonlyMap<StageName, Trouble>;
+  readonly refusals?: ReadonlyMap<Concern, Trouble>;
 }
 
 /** The status that the operator writes. */

@@ -15,8 +15,8 @@
 {{- end -}}
 
 {{- define "cdsp.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "cdsp.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "cdsp.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
@@ -114,6 +114,6 @@ app.kubernetes.io/component: stage
 
 {{- define "cdsp.subject" -}}
 - kind: ServiceAccount
-  name: {{ include "cdsp.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "cdsp.serviceAccountName" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- end -}}

@@ -169,6 +169,43 @@ test('data, labels and weights are mounted read-only from where they lie, and th
   );
 });
 
+test('a claim that serves for several things is one volume of the pod, which only the artifacts are written to', () => {
+  const volumesOf = (claimName: string) => {
+    const pod = podOf(
+      makeJob('segment', {
+        dataset: { folder: { path: 'voc', claimName } },
+        model: { weights: 'r50.pth', weightsFrom: { claimName } },
+      }).job,
+    );
+    const mounts = pod.containers[0].volumeMounts?.map(({ name, mountPath, readOnly = false }) => [name, mountPath, readOnly]);
+    return {
+      volumes: pod.volumes?.flatMap(({ name, persistentVolumeClaim }) => (persistentVolumeClaim ? [[name, persistentVolumeClaim]] : [])),
+      mounts,
+    };
+  };
+  assert.equal(volumesOf('voc'), {
+    volumes: [
+      ['storage', { claimName: 'claim' }],
+      ['data', { claimName: 'voc', readOnly: true }],
+    ],
+    mounts: [
+      ['storage', '/cdsp', false],
+      ['tmp', '/tmp', false],
+      ['data', '/data', true],
+      ['data', '/weights', true],
+    ],
+  });
+  assert.equal(volumesOf('claim'), {
+    volumes: [['storage', { claimName: 'claim' }]],
+    mounts: [
+      ['storage', '/cdsp', false],
+      ['tmp', '/tmp', false],
+      ['storage', '/data', true],
+      ['storage', '/weights', true],
+    ],
+  });
+});
+
 test('shards are an Indexed Job of which one success is enough, on one node unless the claim can be mounted on many', () => {
   const placement = { pseudoLabel: { shards: 4 } };
   const { job } = makeJob('pseudo-label', { placement });

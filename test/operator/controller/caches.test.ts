@@ -27,7 +27,8 @@ test('of an experiment that has ended the mIoU of each stage is told on', () => 
     { name: 'evaluate' as const, state: 'Complete' as const, meanIou: 0.75, completionTime },
   ];
   const conditions = [{ type: 'Succeeded', status: 'True' as const, reason: 'Succeeded', message: '', lastTransitionTime: completionTime }];
-  const status = { observedGeneration: 1, conditions, phase: 'Succeeded' as const, stage: 'evaluate' as const, meanIou: 0.75, stages };
+  const summary = { phase: 'Succeeded' as const, stage: 'evaluate' as const, meanIou: 0.75, completionTime };
+  const status = { observedGeneration: 1, conditions, ...summary, stages };
   const text = metricsOfEnded(status, completionTime);
   assert.equal(text.match(/^cdsp_experiment_mean_iou.*$/gm), [
     'cdsp_experiment_mean_iou{namespace="lab",experiment="cats",stage="segment"} 0.5',
@@ -40,6 +41,7 @@ test('of an experiment that has ended it is known when, and how long the stage t
   const status = {
     observedGeneration: 1,
     phase: 'Failed' as const,
+    completionTime,
     conditions: [{ type: 'Succeeded', status: 'False' as const, reason: 'BadInput', message: '', lastTransitionTime: completionTime }],
     stages: [{ name: 'classify' as const, state: 'Failed' as const, startTime, completionTime }],
   };

@@ -108,6 +108,37 @@ test('an operator that starts lets the Jobs of ended experiments go where the on
   await second.stop();
 });
 
+test('a listed namespace that cannot be read keeps nobody else waiting, and is served when it can be', async () => {
+  const lab = new Lab();
+  lab.create('cats');
+  lab.create('dogs', {}, 'office');
+  let isThere = false;
+  const forbidden = new ApiError(403, 'Forbidden', 'pods is forbidden');
+  lab.api.refuseRead = (resource, namespace) => (namespace === 'office' && resource === 'pods' && !isThere ? forbidden : undefined);
+  const operator = await lab.startOperator({ ...CONFIG, namespaces: ['lab', 'office'] });
+  await lab.until(isPhase(lab, 'cats', 'Succeeded'));
+  assert.is(lab.status('dogs', 'office'), undefined, 'nothing is done where the pods are not known');
+  isThere = true;
+  await lab.until(() => lab.status('dogs', 'office')?.phase === 'Succeeded');
+  await operator.stop();
+});
+
+test('an operator that can read none of its namespaces waits for one', async () => {
+  const lab = new Lab();
+  lab.create('cats');
+  let isThere = false;
+  lab.api.refuseRead = (_resource, namespace) =>
+    isThere && namespace === 'lab' ? undefined : new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+  let hasStarted = false;
+  const starting = lab.startOperator({ ...CONFIG, namespaces: ['lab', 'office'] }).finally(() => (hasStarted = true));
+  await lab.rest();
+  assert.not(hasStarted);
+  isThere = true;
+  const operator = await starting;
+  await lab.until(isPhase(lab, 'cats', 'Succeeded'));
+  await operator.stop();
+});
+
 test('an operator that starts checks once what the one before it has refused, and nothing is written where it finds the same', async () => {
   const lab = new Lab();
   lab.findings = [NOT_ALLOWED];

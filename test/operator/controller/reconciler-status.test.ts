@@ -1,7 +1,8 @@
 // What a status says, when it is written, and which events tell of it.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CoreV1Event } from '@kubernetes/client-node';
+import type { CoreV1Event, V1Pod } from '@kubernetes/client-node';
+import type { RawExperiment } from '../../../operator/controller/caches.ts';
 import { ApiError } from '../../../operator/controller/cluster.ts';
 import type { Stored } from './world/api-server.ts';
 import { World } from './world/world.ts';
@@ -186,6 +187,30 @@ test('an operator with another trainer image leaves what runs at the old one; wh
   assert.is(world.status()?.provenance?.trainerImage, 'trainer:2');
 });
 
+test('an operator with another trainer image runs nothing again for an edit that changes no stage of what has succeeded', async () => {
+  const world = await runningWorld();
+  for (const stage of STAGES) await world.end(stage);
+  world.trainerImage = 'trainer:2';
+  world.restart();
+  const edits: ((spec: RawExperiment['spec']) => RawExperiment['spec'])[] = [
+    (spec) => ({ ...spec, ttlSecondsAfterFinished: 60 }),
+    (spec) => ({ ...spec, retries: 7 }),
+    (spec) => ({ ...spec, suspend: true }),
+    (spec) => ({ ...spec, suspend: false }),
+  ];
+  for (const edit of edits) {
+    world.edit('cats', edit);
+    await world.step();
+    await world.step();
+    assert.is(world.status()?.phase, 'Succeeded');
+  }
+  assert.is(world.status()?.provenance?.trainerImage, 'trainer:1');
+  assert.equal([world.controllers.made.length, world.status()?.observedGeneration], [4, world.experiment()?.metadata?.generation]);
+  world.edit('cats', (spec) => ({ ...spec, evaluation: { ...spec.evaluation, flips: true } }));
+  await world.step();
+  assert.equal([world.status()?.provenance?.trainerImage, world.stage('classify')?.state], ['trainer:2', 'Running']);
+});
+
 test('findings are told as InvalidSpec, nothing goes on running, and a mended experiment begins', async () => {
   const world = await runningWorld();
   world.findings = [{ field: 'spec.image', message: 'is not allowed here' }];
@@ -201,6 +226,66 @@ test('findings are told as InvalidSpec, nothing goes on running, and a mended ex
   await world.step();
   await world.step();
   assert.is(world.stage('classify')?.state, 'Running');
+});
+
+test('each failure has a time of its own, also one that follows another; a success whose edit runs nothing keeps its time', async () => {
+  const ended = (world: World) => world.status()?.completionTime;
+  const timeOf = (world: World) => new Date(world.time).toISOString().replace('.000Z', 'Z');
+  const failing = await runningWorld({ retries: 0 });
+  assert.is(ended(failing), undefined);
+  await failing.end('classify', 65);
+  assert.equal([failing.status()?.phase, ended(failing)], ['Failed', timeOf(failing)]);
+  failing.findings = [{ field: 'spec.image', message: 'is not allowed here' }];
+  for (const image of ['own:1', 'own:2']) {
+    failing.time += 3600_000;
+    failing.edit('cats', (spec) => ({ ...spec, image }));
+    await failing.step();
+    assert.equal([failing.condition('Succeeded')?.reason, ended(failing)], ['InvalidSpec', timeOf(failing)]);
+  }
+  failing.findings = [];
+  failing.edit('cats', (spec) => ({ ...spec, image: undefined }));
+  await failing.step();
+  assert.equal([failing.status()?.phase, ended(failing)], ['Running', undefined]);
+  const done = await runningWorld();
+  for (const stage of STAGES) await done.end(stage);
+  const before = ended(done);
+  assert.is(before, timeOf(done));
+  done.time += 3600_000;
+  done.edit('cats', (spec) => ({ ...spec, retries: 7 }));
+  await done.step();
+  assert.equal([done.status()?.observedGeneration, ended(done)], [done.experiment()?.metadata?.generation, before]);
+});
+
+/** Evaluate ends while no operator looks, and its pod goes with its node. @returns the pod as it was at its end */
+async function losePodOfEvaluate(): Promise<{ world: World; pod: V1Pod }> {
+  const world = await runningWorld();
+  for (const stage of ['classify', 'pseudo-label', 'segment'] as const) await world.end(stage);
+  world.controllers.end(podOf(world, 'evaluate'), 0);
+  world.controllers.work();
+  const [pod] = world.controllers.podsOf(world.jobOf('evaluate')?.metadata?.name ?? '');
+  world.api.remove('pods', pod.metadata?.name ?? '');
+  return { world, pod };
+}
+
+test('results that nobody saw before the pod was gone are read from the artifacts again', async () => {
+  const { world } = await losePodOfEvaluate();
+  world.restart();
+  await world.reconcile();
+  assert.equal([world.stage('evaluate')?.state, world.stage('evaluate')?.reason], ['Pending', 'ResultLost']);
+  assert.is(world.status()?.phase, 'Running');
+  await world.step();
+  await world.end('evaluate', 0, '{"result":{"meanIou":0.75,"reused":true}}');
+  assert.equal([world.status()?.phase, world.status()?.results?.meanIou, world.status()?.stage], ['Succeeded', 0.75, 'evaluate']);
+  assert.is(world.controllers.made.length, 5);
+});
+
+test('a pod that the cache does not show yet has not lost its result', async () => {
+  const { world, pod } = await losePodOfEvaluate();
+  world.show();
+  world.api.put('pods', pod);
+  assert.not((await world.requestsOf(() => world.reconcile())).includes('delete jobs'));
+  await world.step();
+  assert.equal([world.status()?.phase, world.controllers.made.length], ['Succeeded', 4]);
 });
 
 test('what one operator refuses is looked at again by the next one, which writes nothing where it finds the same', async () => {

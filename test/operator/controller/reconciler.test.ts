@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { CoreV1Event } from '@kubernetes/client-node';
 import { ApiError } from '../../../operator/controller/cluster.ts';
 import { jobName } from '../../../operator/controller/names.ts';
 import { World } from './world/world.ts';
@@ -222,13 +223,39 @@ test('a change of the claim that is refused is told beside the stage that runs o
     verb === 'merge' && resource === 'persistentvolumeclaims' ? new ApiError(403, 'Forbidden', 'it cannot grow') : undefined;
   world.show();
   await world.reconcile();
-  assert.is(world.condition('Started')?.reason, 'Forbidden');
-  assert.is(world.condition('Succeeded')?.message, 'classify: the API server refuses it: it cannot grow');
+  const words = 'the API server refuses the change of the claim: it cannot grow';
+  const toldOf = () => [world.condition('StorageReady')?.reason, world.condition('StorageReady')?.message];
+  assert.equal(toldOf(), ['Forbidden', words]);
+  assert.equal(world.api.all<CoreV1Event>('events').at(-1)?.message, `storage: ${words}`);
+  assert.equal([world.condition('Started'), world.condition('Succeeded')?.message], [undefined, 'classify: waits for its pod to begin']);
   assert.is(world.status()?.observedGeneration, world.experiment()?.metadata?.generation);
+  for (const stage of STAGES) await world.end(stage);
+  assert.equal([world.status()?.phase, world.stage('evaluate')?.reason], ['Succeeded', 'Complete']);
+  assert.equal(toldOf(), ['Forbidden', words]);
   world.api.refuse = () => undefined;
-  world.uptime += 10_000;
+  world.edit('cats', (spec) => ({ ...spec, retries: 8 }));
   await world.step();
-  assert.is(world.condition('Started'), undefined);
+  assert.is(world.condition('StorageReady'), undefined);
+  assert.is(world.status()?.storage?.size, '2Ti');
+});
+
+test('a webhook that the API server cannot reach is told, is tried again as soon as any trouble of the cluster, and heals', async () => {
+  const world = makeWorld();
+  await world.step();
+  const words = 'Internal error occurred: failed calling webhook "mjob.kb.io": failed to call webhook: no endpoints available';
+  const error = new ApiError(500, 'InternalError', words);
+  world.api.refuse = (verb, resource) => (verb === 'create' && resource === 'jobs' ? error : undefined);
+  const pod = world.controllers.activePod(world.jobOf('classify')?.metadata?.name ?? '');
+  assert.ok(pod);
+  world.controllers.end(pod, 0);
+  world.show();
+  assert.is(await world.reconcile().catch((thrown: unknown) => thrown), error);
+  const told = `the API server fails at it: ${words}`;
+  assert.equal([world.condition('Started')?.reason, world.condition('Started')?.message], ['WebhookFailed', told]);
+  assert.equal([world.stage('classify')?.state, world.stage('pseudo-label')?.state], ['Complete', 'Pending']);
+  world.api.refuse = () => undefined;
+  await world.step();
+  assert.equal([world.condition('Started'), world.stage('pseudo-label')?.state], [undefined, 'Running']);
 });
 
 test('a claim that somebody deletes is made again when it is gone, whatever the scheduler says last', async () => {

@@ -81,6 +81,7 @@ export const failed = (minutes: number): ExperimentFacts => ({
   status: {
     phase: 'Failed',
     stage: 'segment',
+    completionTime: time(minutes),
     conditions: [condition('Succeeded', 'False', 'BadInput', minutes)],
     stages: [
       classify,
@@ -98,6 +99,7 @@ export const finished = (minutes: number): ExperimentFacts => ({
     phase: 'Succeeded',
     stage: 'evaluate',
     meanIou: 0.625,
+    completionTime: time(minutes),
     conditions: [condition('Succeeded', 'True', 'Succeeded', minutes)],
     results: {
       meanIou: 0.625,

@@ -71,6 +71,8 @@ export class ApiServer {
   readonly faults: Fault[] = [];
   /** Of what is refused, why. */
   refuse: (verb: string, resource: Resource, object: Stored) => Error | undefined = () => undefined;
+  /** Of what may not be read, why. */
+  refuseRead: (resource: Resource, namespace: string) => Error | undefined = () => undefined;
   readonly #watchers = new Set<(change: Change) => void>();
   readonly #objects = new Map<Resource, Map<string, Stored>>();
   #version = 1;
@@ -201,6 +203,8 @@ export class ApiServer {
   }
 
   #list(resource: Resource, namespace: string, { labelSelector = '', fieldSelector = '' }: Query) {
+    const refusal = this.refuseRead(resource, namespace);
+    if (refusal !== undefined) throw refusal;
     const terms = (selector: unknown) =>
       String(selector)
         .split(',')
