@@ -7,7 +7,7 @@ import { completedKey, completedKeys, hasCompletedSince, Index, jobOfPod, keepEx
 import type { CachedExperiment, RawExperiment } from './caches.ts';
 import { ApiError, isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
-import { ExpectedPods } from './expected-pods.ts';
+import { ExpectedPods, isServed } from './expected-pods.ts';
 import { InformerGroup } from './informer-group.ts';
 import type { LiveProgress, StagePod } from './live-progress.ts';
 import { LABELS, MANAGED_SELECTOR, namespaceOf } from './names.ts';
@@ -42,7 +42,7 @@ const NOTHING: ReadonlyMap<StageName, LiveProgress> = new Map();
 /** Every so often all experiments are looked at again, whatever the watches say: what was missed is found then, at the latest. */
 const RESYNC_MS = 10 * 60_000;
 
-/** So many Jobs without a pod, as a share of the workers, keep new experiments from beginning: the Job controller is behind. */
+/** So many Jobs that the Job controller has not come to, as a share of the workers, keep new experiments from beginning. */
 const HELD_BACK_SHARE = 1 / 8;
 
 /** Caches, queue and reconciler of one operator, wired: a change to an experiment, its Jobs or their pods puts the experiment into the queue. */
@@ -112,7 +112,8 @@ export class Controller {
       onHandOver: (key, stage, upstream) => this.#handedOver(key, stage, upstream),
       onJob: (job) => {
         // The watch may have been faster than the answer.
-        if (this.#podsByJob.members(job).length === 0) this.#expected.add(job);
+        const made = this.#jobs.get(job);
+        if (this.#podsByJob.members(job).length === 0 && (made === undefined || !isServed(made))) this.#expected.add(job);
       },
       onError: (key, error) => this.#failed(key, error),
       caches: {
@@ -254,9 +255,9 @@ export class Controller {
     for (const { uid } of after?.metadata?.ownerReferences ?? []) this.#jobsByOwner.add(uid, key);
     if (after === undefined) {
       this.#succeededAt.delete(key);
-      this.#expected.delete(key);
       if (before !== undefined) this.#reconciler.jobGone(key, before);
     }
+    if (after === undefined || isServed(after)) this.#expected.delete(key);
     this.#wake(key);
     // An owner that was edited may have no use for it any more, and so not follow it.
     const { namespace, ownerReferences = [] } = (after ?? before)?.metadata ?? {};
@@ -271,7 +272,7 @@ export class Controller {
     if (after === undefined) this.#podsByJob.remove(jobKey, key);
     else {
       this.#podsByJob.add(jobKey, key);
-      if (before === undefined) this.#expected.podCame(jobKey);
+      this.#expected.delete(jobKey);
     }
     if (this.#podsByJob.members(jobKey).length === 0) this.#succeededAt.delete(jobKey);
     const isNews = after?.status?.phase === 'Succeeded' && before !== undefined && before.status?.phase !== 'Succeeded';

@@ -1,7 +1,8 @@
 import { mock } from 'node:test';
+import type { V1Job } from '@kubernetes/client-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ExpectedPods } from '../../../operator/controller/expected-pods.ts';
+import { ExpectedPods, isServed } from '../../../operator/controller/expected-pods.ts';
 
 test.before.each(() => mock.timers.enable({ apis: ['setTimeout'] }));
 test.after.each(() => mock.timers.reset());
@@ -12,74 +13,40 @@ function makeExpected() {
   return { expected, told };
 }
 
-test('a Job counts from when it was made to when its pod is there, which is told', () => {
+test('a Job counts from when it was made to when it is served, which is told', () => {
   const { expected, told } = makeExpected();
   expected.add('lab/a');
   expected.add('lab/b');
   expected.add('lab/b');
   assert.is(expected.count, 2);
-  expected.podCame('lab/a');
-  expected.podCame('lab/a');
+  expected.delete('lab/a');
+  expected.delete('lab/a');
   expected.delete('lab/c');
   assert.equal(told, [1]);
 });
 
-test('a Job that a quota keeps from having a pod holds nobody back for longer than ten seconds', () => {
+test('a Job to which nobody comes counts for a minute', () => {
   const { expected, told } = makeExpected();
   expected.add('lab/a');
-  mock.timers.tick(9999);
+  mock.timers.tick(59_999);
   assert.is(expected.count, 1);
   mock.timers.tick(1);
   assert.equal([expected.count, told], [0, [0]]);
 });
 
-test('as long as one is overdue, no other Job of its namespace counts, and each of other namespaces does', () => {
-  const { expected } = makeExpected();
-  expected.add('lab/a');
-  mock.timers.tick(5000);
-  expected.add('lab/b');
-  expected.add('office/a');
-  assert.is(expected.count, 3);
-  mock.timers.tick(5000);
-  assert.is(expected.count, 1);
-  expected.add('lab/c');
-  assert.is(expected.count, 1);
-  expected.delete('office/a');
-  assert.is(expected.count, 0);
-});
-
-for (const [why, ends] of [
-  ['the overdue Job has a pod', (expected) => expected.podCame('lab/a')],
-  ['any Job of it has a new pod', (expected) => expected.podCame('lab/long-since-running')],
-  ['the overdue Job is gone', (expected) => expected.delete('lab/a')],
-] satisfies [string, (expected: ExpectedPods) => void][]) {
-  test(`Jobs of a namespace count again when ${why}`, () => {
-    const { expected } = makeExpected();
-    expected.add('lab/a');
-    mock.timers.tick(10_000);
-    expected.add('lab/b');
-    assert.is(expected.count, 0);
-    ends(expected);
-    assert.is(expected.count, 1);
-    expected.add('lab/c');
-    assert.is(expected.count, 2);
-  });
+for (const [what, job, isSo] of [
+  ['is new', { status: {} }, false],
+  ['has a start time', { status: { startTime: new Date(0) } }, true],
+  ['is suspended', { spec: { suspend: true, template: {} } }, true],
+] satisfies [string, V1Job, boolean][]) {
+  test(`a Job that ${what} is ${isSo ? '' : 'not '}served`, () => assert.is(isServed(job), isSo));
 }
-
-test('a pod in another namespace says nothing about the one where a Job is overdue', () => {
-  const { expected } = makeExpected();
-  expected.add('lab/a');
-  mock.timers.tick(10_000);
-  expected.add('lab/b');
-  expected.podCame('office/a');
-  assert.is(expected.count, 0);
-});
 
 test('nothing is told when all is forgotten', () => {
   const { expected, told } = makeExpected();
   expected.add('lab/a');
   expected.clear();
-  mock.timers.tick(20_000);
+  mock.timers.tick(120_000);
   assert.equal([expected.count, told], [0, []]);
 });
 

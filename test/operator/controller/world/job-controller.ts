@@ -8,6 +8,8 @@ export class JobController {
   readonly #api: ApiServer;
   /** The stages' image, as the kubelet tells it. */
   imageId = 'trainer@sha256:1';
+  /** Whether a quota keeps the Job from having pods. */
+  isKeptFromPods: (job: V1Job) => boolean = () => false;
   /** Every pod that was ever made, by name, with its Job's name: how often a stage has run. */
   readonly made: { readonly job: string; readonly pod: string }[] = [];
 
@@ -72,8 +74,9 @@ export class JobController {
     const isWorking = conditions === undefined && job.spec?.suspend !== true;
     const active = pods.filter(isActive);
     if (!isWorking) for (const pod of active) this.stop(pod);
-    else if (active.length === 0) this.createPod(job);
+    else if (active.length === 0 && !this.isKeptFromPods(job)) this.#createPod(job);
     const status = {
+      ...(this.isKeptFromPods(job) ? { startTime: ENDED_AT } : {}),
       ...(conditions === undefined ? {} : { conditions }),
       ...(conditions?.[0].type === 'Complete' ? { completionTime: ENDED_AT } : {}),
       failed,
@@ -83,8 +86,7 @@ export class JobController {
     this.#put('jobs', { ...job, status });
   }
 
-  /** Gives the Job a new pod. */
-  createPod({ metadata: { name = '', namespace, uid = '' } = {}, spec }: V1Job): void {
+  #createPod({ metadata: { name = '', namespace, uid = '' } = {}, spec }: V1Job): void {
     const pod = `${name}-${this.made.length}`;
     this.made.push({ job: name, pod });
     const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }];
