@@ -12,10 +12,13 @@ import { eventsPath, experimentsPath } from './resource-paths.ts';
 /**
  * Progress, pods and times are written at most this often; where an experiment stands, at once. With more than fifty experiments at work they are
  * written more seldom, ten a second in all: a status costs the API server more than most that it is asked for. A thousand that wait (suspended,
- * queued, refused) say little, and keep back nobody's numbers but each other's.
+ * queued, refused) say little, and keep back nobody's numbers but each other's. Where more than ten a second come to another place, as when hundreds
+ * begin at once, that keeps numbers back, too: most of them are told with the next place.
  */
 const NUMBERS_EVERY_MS = 5000;
 const NUMBERS_EVERY_MS_FOR_EACH = 100;
+const NUMBERS_EVERY_MS_IN_A_CROWD = 20_000;
+const CROWD = { milestones: 50, withinMs: 5000 } as const;
 
 export interface StatusWriterOptions {
   readonly cluster: Pick<Cluster, 'create' | 'apply'>;
@@ -69,6 +72,8 @@ export class StatusWriter {
   readonly #writtenAt = new Map<string, number>();
   /** Those of them that are at work. */
   readonly #atWork = new Set<string>();
+  /** When statuses that tell of another place were written, of late. */
+  #milestonesAt: readonly number[] = [];
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -104,13 +109,15 @@ export class StatusWriter {
   ): Promise<void> {
     const { cluster, now, requeueAfter } = this.#options;
     if (isDeepStrictEqual(status, previous)) return;
-    const wait = isDeepStrictEqual(milestones(status), milestones(previous)) ? this.#delay(key, status) : 0;
+    const isMilestone = !isDeepStrictEqual(milestones(status), milestones(previous));
+    const wait = isMilestone ? 0 : this.#delay(key, status);
     if (wait > 0) return requeueAfter(key, wait);
     try {
       const path = `${experimentsPath(namespace)}/${name}/status`;
       const metadata = { name, namespace, uid };
       const answer = await cluster.apply<KubernetesObject>(path, { apiVersion: API_VERSION, kind: KIND, metadata, status });
       this.#writtenAt.set(key, now());
+      if (isMilestone) this.#milestonesAt = [...this.#recentMilestones(), now()];
       if (isAtWork(status)) this.#atWork.add(key);
       else this.#atWork.delete(key);
       this.#written.set(key, { status, version: BigInt(answer.metadata?.resourceVersion ?? 0) });
@@ -130,8 +137,15 @@ export class StatusWriter {
     const passed = this.#options.now() - (last ?? -Infinity);
     // A clock that was set back says nothing.
     const others = isAtWork(status) ? this.#atWork : this.#writtenAt;
-    const period = Math.max(NUMBERS_EVERY_MS, NUMBERS_EVERY_MS_FOR_EACH * others.size);
+    const ofCrowd = this.#recentMilestones().length > CROWD.milestones ? NUMBERS_EVERY_MS_IN_A_CROWD : 0;
+    const period = Math.max(NUMBERS_EVERY_MS, NUMBERS_EVERY_MS_FOR_EACH * others.size, ofCrowd);
     return passed < 0 ? 0 : Math.max(0, period - passed);
+  }
+
+  #recentMilestones(): readonly number[] {
+    const now = this.#options.now();
+    // A clock that was set back says nothing.
+    return this.#milestonesAt.filter((at) => at <= now && now - at < CROWD.withinMs);
   }
 
   async #tell(object: Pick<ClusterExperiment, 'name' | 'namespace' | 'uid'>, { reason, message, isWarning }: EventText): Promise<void> {

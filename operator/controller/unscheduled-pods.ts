@@ -9,8 +9,12 @@ export interface UnscheduledPodsOptions {
   readonly requeueAfter: (key: string, delayMs: number) => void;
 }
 
-/** A new pod usually waits for a second until its claim is bound. */
+/** A pod of which the scheduler finds no place at first often has one in a second. */
 const PATIENCE_MS = 3000;
+/** A volume that is made only now takes longer. */
+const PATIENCE_WITH_VOLUMES_MS = 10_000;
+/** The scheduler's words for that; were they others, it would be told sooner, and nothing else. */
+const WAITS_FOR_VOLUME = /\bunbound immediate PersistentVolumeClaims\b/;
 
 interface Entry {
   readonly pod: string;
@@ -42,7 +46,8 @@ export class UnscheduledPods {
       const known = before?.get(name);
       const entry = known?.pod === pod ? known : { pod, since: this.#options.elapsed() };
       entries.set(name, entry);
-      const left = entry.since + PATIENCE_MS - this.#options.elapsed();
+      const patience = WAITS_FOR_VOLUME.test(trouble.message) ? PATIENCE_WITH_VOLUMES_MS : PATIENCE_MS;
+      const left = entry.since + patience - this.#options.elapsed();
       if (left <= 0) continue;
       patient.set(name, { ...view, trouble: undefined });
       this.#options.requeueAfter(key, left);

@@ -464,9 +464,9 @@ const isAsked = ({ requeued }: World, delayMs: number) => requeued.some((asked) 
 test('a pod that has no node for a moment is not worth a word', async () => {
   const world = await runningWorld();
   await world.step();
-  refuseNode(world, 'pod has unbound immediate PersistentVolumeClaims');
+  refuseNode(world, '0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.');
   assert.equal(await world.requestsOf(() => world.step()), []);
-  assert.ok(isAsked(world, 3000));
+  assert.ok(isAsked(world, 10_000), 'a volume is made meanwhile');
   world.uptime += 2000;
   refuseNode(world);
   assert.equal(await world.requestsOf(() => world.step()), []);

@@ -59,10 +59,25 @@ for (const [experiments, period] of [
   });
 }
 
-test('experiments that have ended make the numbers of others no rarer', async () => {
-  const { tell, requeued, writer } = await makeWriter(200);
-  for (let index = 1; index < 200; index++) writer.forget(`lab/e${index}`);
+test('as long as hundreds begin, numbers are written every 20 s, and then as before', async () => {
+  const { tell, requeued, pass } = await makeWriter(1);
+  for (let index = 0; index < 51; index++) await tell(`n${index}`, 0, undefined, QUEUED);
   await tell('e0', 1, 0);
+  pass(4999);
+  await tell('e0', 1, 0);
+  assert.equal(requeued, [20_000, 15_001]);
+  pass(1);
+  await tell('e0', 1, 0);
+  await tell('e0', 2, 1);
+  assert.equal(requeued.slice(2), [5000]);
+});
+
+test('experiments that have ended make the numbers of others no rarer', async () => {
+  const { tell, requeued, writer, pass } = await makeWriter(200);
+  for (let index = 1; index < 200; index++) writer.forget(`lab/e${index}`);
+  pass(5000);
+  await tell('e0', 1, 0);
+  await tell('e0', 2, 1);
   assert.equal(requeued, [5000]);
 });
 
@@ -72,18 +87,22 @@ for (const [what, stage] of [
   ['invalid', REFUSED],
 ] as const) {
   test(`a thousand experiments that are ${what} make the numbers of one at work no rarer, and wait for each other`, async () => {
-    const { tell, requeued } = await makeWriter(1);
+    const { tell, requeued, pass } = await makeWriter(1);
     for (let index = 0; index < 1000; index++) await tell(`w${index}`, 0, undefined, stage);
+    pass(5000);
     await tell('e0', 1, 0);
+    await tell('e0', 2, 1);
     await tell('w0', 1, 0, stage);
-    assert.equal(requeued, [5000, 100_100]);
+    assert.equal(requeued, [5000, 95_100]);
   });
 }
 
 test('an experiment that worked and waits now counts no more; one that begins again has its numbers written soon', async () => {
-  const { tell, requeued } = await makeWriter(200);
+  const { tell, requeued, pass } = await makeWriter(200);
   for (let index = 1; index < 200; index++) await tell(`e${index}`, 0, 0, SUSPENDED, AT_WORK);
+  pass(5000);
   await tell('e0', 1, 0);
+  await tell('e0', 2, 1);
   await tell('e1', 0, 0, QUEUED, SUSPENDED);
   await tell('e1', 0, 0, { ...AT_WORK, reason: 'Queued' }, QUEUED);
   assert.equal(requeued, [5000, 5000]);
