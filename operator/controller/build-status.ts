@@ -229,8 +229,14 @@ function completionTimeOf(
   const before = previous?.conditions?.find(({ type }) => type === 'Succeeded')?.reason;
   const isSameFailure = previous?.observedGeneration === generation && before === reason;
   const isSame = previous?.phase === phase && (phase === 'Succeeded' || isSameFailure);
-  return (isSame ? previous.completionTime : undefined) ?? now;
+  return (isSame ? endOf(previous) : undefined) ?? now;
 }
+
+/** When an experiment ended; a status that says it by its condition only is of an operator before this one. */
+export const endOf = ({ phase, completionTime, conditions }: ExperimentStatus): string | undefined =>
+  phase === 'Succeeded' || phase === 'Failed'
+    ? (completionTime ?? conditions?.find(({ type }) => type === 'Succeeded')?.lastTransitionTime)
+    : undefined;
 
 /** The status of an experiment. Pure; equal facts give an equal status, so that nothing is written where nothing changed. */
 export function buildStatus(input: StatusInput): ExperimentStatus {

@@ -14,7 +14,7 @@ import type { Experiment } from '../api/experiment.ts';
 import { ExperimentStatus } from '../api/status.ts';
 import { defined } from './defined.ts';
 import { CONTAINER } from './build-pod.ts';
-import { INVALID_SPEC } from './build-status.ts';
+import { INVALID_SPEC, storageConditionOf } from './build-status.ts';
 import { ANNOTATIONS, claimName, LABELS } from './names.ts';
 import type { StageRecord } from './observe.ts';
 import { isEnded } from './observe-pod.ts';
@@ -52,7 +52,7 @@ export const isRefused = (status: ExperimentStatus | undefined): boolean =>
 /** Whether nothing is left to do about an experiment until it is edited, whoever looks at it. */
 function isSettled(generation: number | undefined, status: ExperimentStatus | undefined): boolean {
   const hasEnded = status?.phase !== undefined && ENDED.has(status.phase) && status.observedGeneration === generation;
-  return hasEnded && !isRefused(status);
+  return hasEnded && !isRefused(status) && storageConditionOf(status) === undefined;
 }
 
 /** What the cache keeps of an experiment. */

@@ -138,7 +138,7 @@ export class Controller {
    * it is filled when it can be, and until then nothing is done in it. One at least has to be there.
    */
   async sync(): Promise<void> {
-    const { namespaces } = this.#options.config;
+    const namespaces = [...new Set(this.#options.config.namespaces)];
     if (namespaces.length === 0) return this.#fill(undefined);
     const filled = namespaces.map((namespace) => this.#fill(namespace));
     const denied = namespaces.map((namespace) => new Promise<void>((resolve) => this.#denied.set(namespace, resolve)));

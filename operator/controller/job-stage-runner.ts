@@ -93,7 +93,7 @@ export class JobStageRunner implements StageRunner {
    */
   async start(plan: Plan, stage: PlannedStage): Promise<void> {
     const { obsoleteJob, lostTo, isMute } = this.view(plan).get(stage.name) ?? {};
-    if (isMute && (await this.#hasPods(stage))) return;
+    if (isMute && (await this.#hasPods(stage))) return this.#options.deeds.withPods.set(obsoleteJob?.metadata?.uid ?? '', true);
     if (obsoleteJob !== undefined) return this.remove(obsoleteJob);
     const existing = this.#job(this.nameOf(stage));
     if (existing !== undefined) {
@@ -173,7 +173,7 @@ export class JobStageRunner implements StageRunner {
   }
 
   #factsOf(plan: Plan, stage: PlannedStage): StageFacts {
-    const { caches, experiment, settings, claim, image, memo, claimMadeAt } = this.#options;
+    const { caches, deeds, experiment, settings, claim, image, memo, claimMadeAt } = this.#options;
     const name = this.nameOf(stage);
     const job = this.#job(name);
     const own = this.#ownEntry(stage);
@@ -191,6 +191,7 @@ export class JobStageRunner implements StageRunner {
       countsFailure: own !== undefined && ['Running', 'Interrupted', 'Failed'].includes(own.state),
       lastTrouble: own?.state === 'Running' && this.#isTroubled(stage) ? own.message : undefined,
       tellsResults: RESULT_STAGES.has(stage.name),
+      isBehind: deeds.withPods.has(job?.metadata?.uid ?? ''),
       template: job === undefined ? undefined : memo.template(stage.key, templateOf),
       ...(remadeFor === undefined ? {} : { loss: { uid: remadeFor } }),
       ...(claimMadeAt === undefined ? {} : { claimMadeAt }),

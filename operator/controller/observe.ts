@@ -85,6 +85,8 @@ export interface StageFacts {
   readonly template: string | undefined;
   /** Whether what its pod says at the end is of the experiment's results. */
   readonly tellsResults?: boolean;
+  /** The cache does not show pods that are there. */
+  readonly isBehind?: boolean;
   /** Its artifacts were lost and are not there again: Jobs and pods from before that do not count. */
   readonly loss?: Loss;
   /**
@@ -241,10 +243,13 @@ export function viewStage(facts: StageFacts): StageView {
   if (job === undefined) return viewOrphans(facts);
   if (isFromBeforeLoss(job, facts) || isOnOtherVolume(job, facts)) return { state: { kind: 'Pending' }, attempts: 0, obsoleteJob: job };
   const pods = facts.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid));
-  if (isMute(job, pods, facts)) return { state: { kind: 'Pending' }, attempts: 0, obsoleteJob: job, isMute: true };
+  const isWithoutWords = isMute(job, pods, facts);
+  if (isWithoutWords && !facts.isBehind) return { state: { kind: 'Pending' }, attempts: 0, obsoleteJob: job, isMute: true };
   const succeeded = pods.find(({ status }) => status?.phase === 'Succeeded');
   const result = succeeded === undefined ? undefined : resultOf(succeeded);
-  const asJob = stateOfJob(job, pods, facts);
+  const asJob: StageState = isWithoutWords
+    ? { kind: 'Running', failures: failuresOf(job, pods), interruptions: 0 }
+    : stateOfJob(job, pods, facts);
   if (facts.isSuspended && asJob.kind !== 'Complete' && isWantedByOthers(job, facts.uid))
     return { state: { kind: 'Pending' }, attempts: 0 };
   // The pod found the artifacts on the volume, where experiments that are gone had left them.

@@ -190,7 +190,7 @@ export class Reconciler {
     const view = (image: string) => this.#view(key, experiment, status, claimMadeAt, image);
     // An operator that got another image runs nothing again for an edit that changes no stage, such as of the time to live.
     const before = finished === undefined ? undefined : view(finished);
-    const isMade = before !== undefined && [...before.views.values()].every(({ state }) => isComplete(state));
+    const isMade = before !== undefined && decide(before.plan, observedOf(before.views), now()).outcome === 'Succeeded';
     const seen = isMade ? before : view(current);
     const { plan, runner, views } = seen;
     const decision = decide(plan, observedOf(views), now());

@@ -98,6 +98,9 @@ export class RefusedDeeds {
   }
 }
 
+/** The same words each time: a connection's ports are others at each try. */
+const withoutPorts = (message: string): string => message.replaceAll(/\b(?:read|write) (?:tcp|udp) \S+->\S+: /g, '');
+
 const isWebhookFailure = ({ status, message }: ApiError): boolean => status >= 500 && WEBHOOK_FAILURE.test(message);
 
 function troublesOf(deeds: readonly Deed[], errorOf: (id: string) => ApiError | undefined): Map<Concern, Trouble> {
@@ -112,7 +115,8 @@ function troublesOf(deeds: readonly Deed[], errorOf: (id: string) => ApiError | 
 function troubleOf(error: ApiError, concern: Concern): Trouble {
   const condition = concern === 'storage' ? 'StorageReady' : 'Started';
   const what = concern === 'storage' ? 'the change of the claim' : 'it';
-  if (isWebhookFailure(error)) return { condition, reason: 'WebhookFailed', message: `the API server fails at ${what}: ${error.message}` };
+  if (isWebhookFailure(error))
+    return { condition, reason: 'WebhookFailed', message: `the API server fails at ${what}: ${withoutPorts(error.message)}` };
   const reason = error.status === 403 ? 'Forbidden' : error.reason === '' ? 'Refused' : error.reason;
   const message = IN_THE_WAY.includes(error.reason) ? error.message : `the API server refuses ${what}: ${error.message}`;
   return { condition, reason, message, needsChange: isInvalid(error) };

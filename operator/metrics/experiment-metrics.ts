@@ -1,7 +1,7 @@
 import { STAGES } from '../api/experiment.ts';
 import type { StageName } from '../api/experiment.ts';
 import { ExperimentStatus } from '../api/status.ts';
-import { troubleConditionOf } from '../controller/build-status.ts';
+import { endOf, troubleConditionOf } from '../controller/build-status.ts';
 import type { LiveProgress } from '../controller/live-progress.ts';
 import { Exposition } from './exposition.ts';
 import type { Family } from './exposition.ts';
@@ -59,13 +59,14 @@ function stageOf(status: ExperimentStatus | undefined): string {
 }
 
 /** When an experiment ended, in milliseconds since the epoch. */
-function endOf(status: ExperimentStatus | undefined): number | undefined {
-  return status?.completionTime === undefined ? undefined : Date.parse(status.completionTime);
+function endMsOf(status: ExperimentStatus | undefined): number | undefined {
+  const end = status === undefined ? undefined : endOf(status);
+  return end === undefined ? undefined : Date.parse(end);
 }
 
 function tellsDetails(status: ExperimentStatus | undefined, now: number): boolean {
   if (!hasEnded(status)) return true;
-  const end = endOf(status);
+  const end = endMsOf(status);
   return end !== undefined && now - end < DETAILS_MS;
 }
 
@@ -121,7 +122,7 @@ function addDetails(to: Exposition, labels: Labels, { status, live }: Experiment
   if (!evaluateTellsItself) {
     for (const { name, iou } of classes) to.add(families.iou, { ...labels, stage: 'evaluate', class: name }, iou);
   }
-  const end = endOf(status);
+  const end = endMsOf(status);
   to.add(families.end, labels, end === undefined ? undefined : end / 1000);
   const trouble = troubleConditionOf(status);
   // A suspended stage should not run.

@@ -178,6 +178,14 @@ export class FaultCluster {
     return this.until(namespace, name, `in phase ${phase}`, (status) => status.phase === phase);
   }
 
+  /** Waits until the operator has seen all that has happened to experiments: one watch brings it in order, and this one comes last. */
+  async untilSeen(namespace: string): Promise<void> {
+    const name = 'comes-last';
+    await this.create(namespace, name, { suspend: true });
+    await this.untilPhase(namespace, name, 'Suspended');
+    await this.deleteExperiment(namespace, name);
+  }
+
   /** Waits until a pod of the stage runs that the player holds. */
   async untilRuns(namespace: string, stage: StageName): Promise<V1Pod> {
     let pod: V1Pod | undefined;

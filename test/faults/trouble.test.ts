@@ -391,6 +391,7 @@ inEveryStage(
     await hold(cluster, namespace, stage);
     await patch(experimentPath(namespace), { metadata: { finalizers: ['cdsp.test/kept'] } });
     await cluster.deleteExperiment(namespace, 'cats');
+    await cluster.untilSeen(namespace);
     cluster.player.play(namespace, SUCCEEDS);
     await cluster.checkEnd(namespace);
     await patch(experimentPath(namespace), { metadata: { finalizers: [] } });

@@ -115,7 +115,7 @@ test('a listed namespace that cannot be read keeps nobody else waiting, and is s
   let isThere = false;
   const forbidden = new ApiError(403, 'Forbidden', 'pods is forbidden');
   lab.api.refuseRead = (resource, namespace) => (namespace === 'office' && resource === 'pods' && !isThere ? forbidden : undefined);
-  const operator = await lab.startOperator({ ...CONFIG, namespaces: ['lab', 'office'] });
+  const operator = await lab.startOperator({ ...CONFIG, namespaces: ['office', 'lab', 'office'] });
   await lab.until(isPhase(lab, 'cats', 'Succeeded'));
   assert.is(lab.status('dogs', 'office'), undefined, 'nothing is done where the pods are not known');
   isThere = true;

@@ -256,6 +256,19 @@ test('each failure has a time of its own, also one that follows another; a succe
   assert.equal([done.status()?.observedGeneration, ended(done)], [done.experiment()?.metadata?.generation, before]);
 });
 
+test('what an operator before this one has refused without telling when keeps the time of its condition', async () => {
+  const world = new World();
+  world.findings = [{ field: 'spec.image', message: 'is not allowed here' }];
+  world.create();
+  await world.step();
+  const { completionTime, ...status } = world.status() ?? {};
+  world.api.put('cdspexperiments', { ...world.experiment(), status });
+  world.time += 3600_000;
+  world.restart();
+  await world.reconcile();
+  assert.is(world.status()?.completionTime, completionTime);
+});
+
 /** Evaluate ends while no operator looks, and its pod goes with its node. @returns the pod as it was at its end */
 async function losePodOfEvaluate(): Promise<{ world: World; pod: V1Pod }> {
   const world = await runningWorld();
@@ -284,6 +297,7 @@ test('a pod that the cache does not show yet has not lost its result', async () 
   world.show();
   world.api.put('pods', pod);
   assert.not((await world.requestsOf(() => world.reconcile())).includes('delete jobs'));
+  assert.is(world.stage('evaluate')?.state, 'Running');
   await world.step();
   assert.equal([world.status()?.phase, world.controllers.made.length], ['Succeeded', 4]);
 });
