@@ -14,9 +14,10 @@ import type { StageView, StageViews } from './observe.ts';
 import type { Trouble } from './observe-pod.ts';
 import { plainReason, plainSentence } from './plain-text.ts';
 import { volumeNamedIn } from './pod-volumes.ts';
+import { endOf, hasEnded, INVALID_SPEC, summaryConditionOf } from './read-status.ts';
+import type { Condition } from './read-status.ts';
 import type { Concern } from './refused-deeds.ts';
 
-type Condition = NonNullable<ExperimentStatus['conditions']>[number];
 type StageStatus = NonNullable<ExperimentStatus['stages']>[number];
 
 export interface StatusInput {
@@ -192,14 +193,6 @@ function conditionsOf(
   ];
 }
 
-/** The condition that tells why a stage that should run does not. */
-export const troubleConditionOf = (status: ExperimentStatus | undefined): Condition | undefined =>
-  status?.conditions?.find(({ type, status: value }) => (type === 'Scheduled' || type === 'Started') && value === 'False');
-
-/** The condition that tells why the volume is not as the experiment wants it; stages run all the same. */
-export const storageConditionOf = (status: ExperimentStatus | undefined): Condition | undefined =>
-  status?.conditions?.find(({ type, status: value }) => type === 'StorageReady' && value === 'False');
-
 const troubleCondition = ({ condition, reason, message }: Trouble, generation: number): Omit<Condition, 'lastTransitionTime'> => ({
   type: condition,
   status: 'False',
@@ -225,18 +218,11 @@ function completionTimeOf(
   previous: ExperimentStatus | undefined,
   now: string,
 ): string | undefined {
-  if (phase !== 'Succeeded' && phase !== 'Failed') return undefined;
-  const before = previous?.conditions?.find(({ type }) => type === 'Succeeded')?.reason;
-  const isSameFailure = previous?.observedGeneration === generation && before === reason;
+  if (!hasEnded({ phase })) return undefined;
+  const isSameFailure = previous?.observedGeneration === generation && summaryConditionOf(previous)?.reason === reason;
   const isSame = previous?.phase === phase && (phase === 'Succeeded' || isSameFailure);
   return (isSame ? endOf(previous) : undefined) ?? now;
 }
-
-/** When an experiment ended; a status that says it by its condition only is of an operator before this one. */
-export const endOf = ({ phase, completionTime, conditions }: ExperimentStatus): string | undefined =>
-  phase === 'Succeeded' || phase === 'Failed'
-    ? (completionTime ?? conditions?.find(({ type }) => type === 'Succeeded')?.lastTransitionTime)
-    : undefined;
 
 /** The status of an experiment. Pure; equal facts give an equal status, so that nothing is written where nothing changed. */
 export function buildStatus(input: StatusInput): ExperimentStatus {
@@ -270,9 +256,6 @@ export function buildStatus(input: StatusInput): ExperimentStatus {
     stages,
   });
 }
-
-/** Reason of an experiment that this operator cannot run as it is; what has begun of it waits for its spec to be mended. */
-export const INVALID_SPEC = 'InvalidSpec';
 
 /** A stage of an experiment that is refused: its Job is gone or told to go, and nothing begins. What is complete, or has failed, stays so. */
 function refusedStage(stage: StageStatus): StageStatus {

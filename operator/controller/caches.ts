@@ -14,7 +14,7 @@ import type { Experiment } from '../api/experiment.ts';
 import { ExperimentStatus } from '../api/status.ts';
 import { defined } from './defined.ts';
 import { CONTAINER } from './build-pod.ts';
-import { INVALID_SPEC, storageConditionOf } from './build-status.ts';
+import { hasEnded, isRefused, storageConditionOf } from './read-status.ts';
 import { ANNOTATIONS, claimName, LABELS } from './names.ts';
 import type { StageRecord } from './observe.ts';
 import { isEnded } from './observe-pod.ts';
@@ -42,17 +42,10 @@ export interface CachedExperiment {
   readonly status: ExperimentStatus | undefined;
 }
 
-/** Outcomes, and phases, after which nothing runs. */
-export const ENDED: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
-
-/** Whether an operator, which may have been of another version or configuration, has found that it cannot run the experiment. */
-export const isRefused = (status: ExperimentStatus | undefined): boolean =>
-  status?.conditions?.some(({ type, reason }) => type === 'Succeeded' && reason === INVALID_SPEC) ?? false;
-
 /** Whether nothing is left to do about an experiment until it is edited, whoever looks at it. */
 function isSettled(generation: number | undefined, status: ExperimentStatus | undefined): boolean {
-  const hasEnded = status?.phase !== undefined && ENDED.has(status.phase) && status.observedGeneration === generation;
-  return hasEnded && !isRefused(status) && storageConditionOf(status) === undefined;
+  const isTold = hasEnded(status) && status?.observedGeneration === generation;
+  return isTold && !isRefused(status) && storageConditionOf(status) === undefined;
 }
 
 /** What the cache keeps of an experiment. */

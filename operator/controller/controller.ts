@@ -155,7 +155,7 @@ export class Controller {
     await Promise.all([jobsAndPods, this.#experiments.start(namespace)]);
     this.#filled.add(namespace);
     // One that could not be read when the others could.
-    this.#enqueueAll();
+    if (this.#queue !== undefined) this.#enqueueAll();
   }
 
   /** Begins to act: this replica leads. */

@@ -6,7 +6,7 @@ import type { StageRunner } from '../plan/stage-runner.ts';
 import { buildJob, mutableJobSpec, stagePlacement } from './build-job.ts';
 import type { StagePodSettings } from './build-pod.ts';
 import { RESULT_STAGES } from './build-results.ts';
-import { troubleConditionOf } from './build-status.ts';
+import { troubleConditionOf } from './read-status.ts';
 import { CACHED_ELSEWHERE, keepJob } from './caches.ts';
 import { ApiError, find, ignoreStatus, isThereAlready } from './cluster.ts';
 import type { Cluster } from './cluster.ts';

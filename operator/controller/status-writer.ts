@@ -2,11 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CoreV1Event, KubernetesObject } from '@kubernetes/client-node';
 import { API_VERSION, KIND } from '../api/experiment.ts';
 import type { ExperimentStatus } from '../api/status.ts';
-import { storageConditionOf, troubleConditionOf } from './build-status.ts';
 import { isStatus } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterExperiment } from './cluster-experiment.ts';
 import { QUEUED } from './observe.ts';
+import { storageConditionOf, summaryConditionOf, troubleConditionOf } from './read-status.ts';
 import { eventsPath, experimentsPath } from './resource-paths.ts';
 
 /**
@@ -51,7 +51,7 @@ function eventsOf(before: ExperimentStatus | undefined, after: ExperimentStatus)
     .filter(({ state }) => state === 'Complete')
     .filter(({ name, key }) => before?.stages?.some((stage) => stage.name === name && stage.key === key && stage.state === 'Running'))
     .map(({ name }) => name);
-  const [old, summary] = [before, after].map((status) => status?.conditions?.find(({ type }) => type === 'Succeeded'));
+  const [old, summary] = [before, after].map(summaryConditionOf);
   const isNews = summary !== undefined && (old?.reason !== summary.reason || old.status !== summary.status);
   const trouble = troubleConditionOf(after);
   const isWarning = summary?.status === 'False' || (trouble !== undefined && trouble.reason !== QUEUED);

@@ -1,13 +1,7 @@
 import type { Experiment } from '../api/experiment.ts';
 import type { ExperimentStatus } from '../api/status.ts';
 import type { OperatorConfig } from '../config.ts';
-import { INVALID_SPEC } from './build-status.ts';
-
-/** Whether a run has come to its end; an experiment that is refused as it is goes on when it is mended. */
-function isOver({ phase, conditions }: ExperimentStatus): boolean {
-  if (phase !== 'Failed') return phase === 'Succeeded';
-  return conditions?.find(({ type }) => type === 'Succeeded')?.reason !== INVALID_SPEC;
-}
+import { hasEnded, isRefused } from './read-status.ts';
 
 export interface TrainerImages {
   /** Of the stages that are to run. */
@@ -28,7 +22,8 @@ export function trainerImagesOf(
 ): TrainerImages {
   if (image !== undefined) return { current: image };
   const before = status?.provenance?.trainerImageFrom === 'Operator' ? status.provenance.trainerImage : undefined;
-  if (status === undefined || before === undefined || before === trainerImage) return { current: trainerImage };
-  if (!isOver(status)) return { current: before };
-  return status.phase === 'Succeeded' ? { current: trainerImage, finished: before } : { current: trainerImage };
+  if (before === undefined || before === trainerImage) return { current: trainerImage };
+  // One that is refused as it is has not ended: it goes on when it is mended.
+  if (!hasEnded(status) || isRefused(status)) return { current: before };
+  return status?.phase === 'Succeeded' ? { current: trainerImage, finished: before } : { current: trainerImage };
 }

@@ -1,8 +1,8 @@
 import { STAGES } from '../api/experiment.ts';
 import type { StageName } from '../api/experiment.ts';
 import { ExperimentStatus } from '../api/status.ts';
-import { endOf, troubleConditionOf } from '../controller/build-status.ts';
 import type { LiveProgress } from '../controller/live-progress.ts';
+import { endOf, hasEnded, troubleConditionOf } from '../controller/read-status.ts';
 import { Exposition } from './exposition.ts';
 import type { Family } from './exposition.ts';
 
@@ -49,7 +49,6 @@ const DETAILS_MS = 3_600_000;
 const UNSEEN = 'Pending';
 const PHASES = [UNSEEN, ...ExperimentStatus.shape.phase.unwrap().options];
 const isDone = (stage: StageStatus | undefined): boolean => stage?.state === 'Complete' || stage?.state === 'Cached';
-const hasEnded = (status: ExperimentStatus | undefined): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
 /** The stage that runs, or the one that it ended with. */
 function stageOf(status: ExperimentStatus | undefined): string {
@@ -60,7 +59,7 @@ function stageOf(status: ExperimentStatus | undefined): string {
 
 /** When an experiment ended, in milliseconds since the epoch. */
 function endMsOf(status: ExperimentStatus | undefined): number | undefined {
-  const end = status === undefined ? undefined : endOf(status);
+  const end = endOf(status);
   return end === undefined ? undefined : Date.parse(end);
 }
 

@@ -4,7 +4,7 @@ import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ExperimentStatus } from '../../operator/api/status.ts';
-import { storageConditionOf, troubleConditionOf } from '../../operator/controller/build-status.ts';
+import { storageConditionOf, troubleConditionOf } from '../../operator/controller/read-status.ts';
 import { claimsPath } from '../../operator/controller/resource-paths.ts';
 import { grantOperatorRights } from '../cluster/installed-operator.ts';
 import { clusterTests, CONTROL_PLANE, CONTROLLERS, whyNoPrograms } from '../cluster/requirements.ts';
